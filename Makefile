@@ -1,0 +1,57 @@
+# Everything runs inside .venv, which the first target that needs it makes. Works from any folder: make -C PATH demo
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+PYTHON ?= python3
+BIN := $(ROOT)/.venv/bin
+DATA ?= generated
+# cpu, auto, cu128, ...: which build of torch to take; empty takes the package index's own.
+TORCH_BACKEND ?=
+export SONGLENS_HOME ?= $(ROOT)/.songlens
+
+STAMP := $(ROOT)/.venv/.installed
+
+.PHONY: help install demo test check format docs clean wheel-test
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /\t/' | sort
+
+install: $(STAMP) ## Make .venv and install Songlens into it, with everything it needs
+
+$(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
+	cd $(ROOT)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Songlens needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --group dev --editable '.[workers,training]'
+	touch $@
+
+demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DATA=open)
+	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA)
+
+test: $(STAMP) ## Run the whole test suite
+	cd $(ROOT) && $(BIN)/python -m pytest $(TESTS)
+
+check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs
+	cd $(ROOT)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+format: $(STAMP) ## Format the code
+	cd $(ROOT) && $(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## Write the generated pages of docs/
+	cd $(ROOT) && $(BIN)/python docs/generate.py
+
+wheel-test: $(STAMP) ## Install the built wheel into an empty environment and import the client there
+	cd $(ROOT) && $(BIN)/python .ci/wheel_test.py
+
+clean: ## Remove the environment, caches and demo data
+	rm -rf $(ROOT)/.venv $(ROOT)/.songlens $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache $(ROOT)/.pytest_cache
