@@ -1,0 +1,186 @@
+"""Finding, reaching and checking the Redis or Valkey server.
+
+The address is, in this order: what the caller gives, the environment variable SONGLENS_REDIS_URL, the embedded server that
+`songlens up` is running (it leaves its address in SONGLENS_HOME), redis://localhost:6379.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from redis import asyncio as redis_asyncio
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from songlens_shared.errors import BrokerUnavailable, BrokerUnsuitable, ConfigError
+from songlens_shared.functions import library_source
+from songlens_shared.keys import LIBRARY
+
+DEFAULT_URL = "redis://localhost:6379"
+URL_VARIABLE = "SONGLENS_REDIS_URL"
+HOME_VARIABLE = "SONGLENS_HOME"
+
+SOCKET_TIMEOUT_S = 5.0
+"""redis-py's default. Every blocking read must stay well under it, or a quiet queue looks like a dead server."""
+
+BLOCK_MS = 2000
+"""How long one blocking stream read waits."""
+
+LEAST_VERSION = {"redis": (7, 0), "valkey": (7, 2)}
+
+
+def home() -> Path:
+    """Return the folder of catalogues, models and the embedded server: SONGLENS_HOME, or ~/.songlens."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".songlens").expanduser()
+
+
+def address_file() -> Path:
+    """Return the file in which a running embedded server leaves its address."""
+    return home() / "run" / "broker.json"
+
+
+def _embedded_url() -> str | None:
+    try:
+        running = json.loads(address_file().read_text())
+        os.kill(int(running["pid"]), 0)
+        return str(running["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def resolve_url(url: str | None = None) -> str:
+    """Return the server's URL by the order in this module's docstring."""
+    return url or os.environ.get(URL_VARIABLE) or _embedded_url() or DEFAULT_URL
+
+
+def safe_url(url: str) -> str:
+    """Return the URL with its password hidden, fit for messages and logs."""
+    parts = urlsplit(url)
+    query = re.sub(r"(?<=password=)[^&]*", "***", parts.query)
+    netloc = parts.netloc
+    if "@" in netloc:
+        user = netloc.rsplit("@", 1)[0].split(":", 1)[0]
+        netloc = f"{user}:***@{netloc.rsplit('@', 1)[1]}"
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": 30,
+    }
+
+
+def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.Redis:
+    """Return a client with a bounded, blocking pool; connects on first use.
+
+    Raises `ConfigError` for a URL that names no server.
+    """
+    with _url_errors(url):
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=SOCKET_TIMEOUT_S,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+            **_options(),
+        )
+    return redis.Redis.from_pool(pool)
+
+
+def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) -> redis_asyncio.Redis:
+    """Return an asyncio client with a bounded, blocking pool; connects on first use.
+
+    Raises `ConfigError` for a URL that names no server.
+    """
+    from redis.asyncio.retry import Retry as AsyncRetry
+
+    with _url_errors(url):
+        pool = redis_asyncio.BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=SOCKET_TIMEOUT_S,
+            retry=AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+            **_options(),
+        )
+    return redis_asyncio.Redis.from_pool(pool)
+
+
+@contextmanager
+def _url_errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(f"{safe_url(url)!r} is not a Redis URL: {error}") from None
+
+
+@contextmanager
+def broker_errors(url: str) -> Iterator[None]:
+    """Turn redis-py's connection errors into `BrokerUnavailable`, which says what to do."""
+    try:
+        yield
+    except redis.AuthenticationError as error:
+        raise BrokerUnavailable(
+            f"{safe_url(url)} refuses the user name or password: {error}. Give both in {URL_VARIABLE} or --redis."
+        ) from error
+    except redis.exceptions.NoPermissionError as error:
+        raise BrokerUnavailable(f"{safe_url(url)} forbids a needed command: {error}. See ops/redis.") from error
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise BrokerUnavailable(
+            f"no Redis answers at {safe_url(url)} ({error}). Start one with `songlens up`, "
+            f"or give its address in {URL_VARIABLE} or --redis."
+        ) from error
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What a server says of itself."""
+
+    kind: str
+    """redis or valkey"""
+
+    version: tuple[int, ...]
+    cluster: bool
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'.'.join(map(str, self.version))}{' (cluster)' if self.cluster else ''}"
+
+
+def server_info(connection: redis.Redis) -> ServerInfo:
+    """Return kind and version; raises `BrokerUnsuitable` when too old to run the functions library."""
+    info: dict[str, Any] = connection.info()
+    kind = "valkey" if "valkey_version" in info else "redis"
+    version = tuple(int(part) for part in str(info[f"{kind}_version"]).split("."))
+    if version < LEAST_VERSION[kind]:
+        needed = ", ".join(f"{name} {'.'.join(map(str, least))}" for name, least in LEAST_VERSION.items())
+        raise BrokerUnsuitable(
+            f"the server is {kind} {'.'.join(map(str, version))}; Songlens needs one of: {needed}, or newer."
+        )
+    return ServerInfo(kind=kind, version=version, cluster=bool(info.get("cluster_enabled", 0)))
+
+
+def load_functions(connection: redis.Redis) -> bool:
+    """Load the functions library where it is missing or differs. Returns whether it was loaded."""
+    source = library_source()
+    for library in connection.function_list(library=LIBRARY, withcode=True):
+        pairs = iter(library)
+        described = dict(zip(pairs, pairs, strict=True)) if isinstance(library, list) else library
+        if described.get(b"library_code") == source.encode():
+            return False
+    connection.function_load(source, replace=True)
+    return True
+
+
+def is_missing_function(error: redis.ResponseError) -> bool:
+    """Say whether a call failed only because the server has not got the functions library."""
+    return "Function not found" in str(error)

@@ -1,0 +1,220 @@
+"""The one seam between messages and bytes: msgpack maps, checked field by field.
+
+Nothing here trusts its input: sizes are limited before anything is allocated, and whatever is wrong raises `BadRequest`
+or `UnsupportedVersion` with a sentence that names the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+import msgpack
+
+from songlens_shared.errors import BadRequest, UnsupportedVersion
+from songlens_shared.messages import (
+    MAX_IMAGE_BYTES,
+    PROTOCOL_VERSION,
+    Failure,
+    Hits,
+    NeighbourImage,
+    Reply,
+    Request,
+    Song,
+    Via,
+)
+
+_T = TypeVar("_T")
+_MISSING = object()
+
+_MAX_ITEMS = 10_000
+_MAX_TEXT_BYTES = 64 * 1024
+
+
+def _unpack(payload: bytes) -> dict[str, Any]:
+    try:
+        message = msgpack.unpackb(
+            payload,
+            raw=False,
+            strict_map_key=True,
+            max_str_len=_MAX_TEXT_BYTES,
+            max_bin_len=MAX_IMAGE_BYTES,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_ext_len=0,
+        )
+    except (ValueError, msgpack.UnpackException, RecursionError, TypeError) as error:
+        raise BadRequest(f"the message is not a msgpack map within the protocol's limits: {error}") from None
+    if not isinstance(message, dict):
+        raise BadRequest(f"the message must be a msgpack map, not {type(message).__name__}.")
+    version = message.get("v")
+    if version != PROTOCOL_VERSION:
+        raise UnsupportedVersion(f"this side speaks protocol version {PROTOCOL_VERSION}; the message says {version!r}.")
+    return message
+
+
+def _take(message: Mapping[str, Any], name: str, kind: type[_T], default: Any = _MISSING) -> Any:
+    value = message.get(name, default)
+    if value is _MISSING or (value is None and default is not None):
+        raise BadRequest(f"the field {name!r} is missing.")
+    if value is default:
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:  # bool is an int, and neither is a number here
+        raise BadRequest(f"the field {name!r} must be {kind.__name__}, not {type(value).__name__}.")
+    return value
+
+
+def _maps(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    items = _take(message, name, list, [])
+    if not all(isinstance(item, dict) for item in items):
+        raise BadRequest(f"the field {name!r} must be a list of maps.")
+    return list(items)
+
+
+def _strings(message: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    items = _take(message, name, list, [])
+    if not all(isinstance(item, str) for item in items):
+        raise BadRequest(f"the field {name!r} must be a list of strings.")
+    return tuple(items)
+
+
+def _timings(message: Mapping[str, Any]) -> dict[str, float]:
+    timings = _take(message, "timings_ms", dict, {})
+    return {str(name): _take(timings, name, float) for name in timings}
+
+
+def _pack(message: Mapping[str, Any]) -> bytes:
+    packed: bytes = msgpack.packb({"v": PROTOCOL_VERSION, **message}, use_bin_type=True)
+    return packed
+
+
+def _without_none(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if value is not None}
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the msgpack map of a request."""
+    # Not asdict(): that copies the image.
+    return _pack(_without_none({f.name: getattr(request, f.name) for f in fields(request)}))
+
+
+_REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}
+
+
+def decode_request(payload: bytes) -> Request:
+    """Return the request in `payload`; raises `BadRequest` or `UnsupportedVersion`."""
+    message = _unpack(payload)
+
+    def option(name: str, kind: type[_T]) -> Any:
+        return _take(message, name, kind, _REQUEST_DEFAULTS[name])
+
+    return Request(
+        id=_take(message, "id", str),
+        client=_take(message, "client", str),
+        image=option("image", bytes),
+        uri=option("uri", str),
+        lane=option("lane", str),
+        top_k=option("top_k", int),
+        images_k=option("images_k", int),
+        songs_per_image=option("songs_per_image", int),
+        user=option("user", str),
+        ttl_ms=option("ttl_ms", int),
+        trace=option("trace", str),
+    )
+
+
+def _encode_image(image: NeighbourImage) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "distance": image.distance,
+        "keyword": image.keyword,
+        "keywords": list(image.keywords),
+    }
+
+
+def _decode_image(message: Mapping[str, Any]) -> NeighbourImage:
+    return NeighbourImage(
+        id=_take(message, "id", str),
+        distance=_take(message, "distance", float),
+        keywords=_strings(message, "keywords"),
+    )
+
+
+def encode_hits(hits: Hits) -> bytes:
+    """Return the msgpack map of hits."""
+    message = {f.name: getattr(hits, f.name) for f in fields(hits)}
+    message["images"] = [_encode_image(image) for image in hits.images]
+    message["timings_ms"] = dict(hits.timings_ms)
+    return _pack(_without_none(message))
+
+
+def decode_hits(payload: bytes) -> Hits:
+    """Return the hits in `payload`; raises `BadRequest` or `UnsupportedVersion`."""
+    message = _unpack(payload)
+    return Hits(
+        id=_take(message, "id", str),
+        client=_take(message, "client", str),
+        model=_take(message, "model", str),
+        images=tuple(_decode_image(image) for image in _maps(message, "images")),
+        top_k=_take(message, "top_k", int),
+        songs_per_image=_take(message, "songs_per_image", int),
+        submitted_ms=_take(message, "submitted_ms", int),
+        timings_ms=_timings(message),
+        user=_take(message, "user", str, None),
+        trace=_take(message, "trace", str, None),
+    )
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return the msgpack map of a reply."""
+    message: dict[str, Any] = {
+        "id": reply.id,
+        "status": reply.status,
+        "model": reply.model,
+        "timings_ms": dict(reply.timings_ms),
+    }
+    if reply.error is not None:
+        message["error"] = asdict(reply.error)
+    else:
+        message["songs"] = [asdict(song) for song in reply.songs]
+        message["images"] = [_encode_image(image) for image in reply.images]
+    return _pack(_without_none(message))
+
+
+def _decode_song(message: Mapping[str, Any]) -> Song:
+    via = _take(message, "via", dict)
+    return Song(
+        id=_take(message, "id", str),
+        title=_take(message, "title", str),
+        artist=_take(message, "artist", str),
+        distance=_take(message, "distance", float),
+        score=_take(message, "score", float),
+        via=Via(
+            image=_take(via, "image", str),
+            keyword=_take(via, "keyword", str),
+            line=_take(via, "line", str, ""),
+        ),
+    )
+
+
+def decode_reply(payload: bytes) -> Reply:
+    """Return the reply in `payload`; raises `BadRequest` or `UnsupportedVersion`."""
+    message = _unpack(payload)
+    status = _take(message, "status", str)
+    if status not in ("ok", "error"):
+        raise BadRequest(f"the field 'status' must be 'ok' or 'error', not {status!r}.")
+    failure = _take(message, "error", dict, None)
+    if (failure is None) != (status == "ok"):
+        raise BadRequest("a reply has the field 'error' exactly when its status is 'error'.")
+    return Reply(
+        id=_take(message, "id", str),
+        status=status,
+        model=_take(message, "model", str, None),
+        songs=tuple(_decode_song(song) for song in _maps(message, "songs")),
+        images=tuple(_decode_image(image) for image in _maps(message, "images")),
+        timings_ms=_timings(message),
+        error=failure and Failure(code=_take(failure, "code", str), message=_take(failure, "message", str)),
+    )

@@ -1,0 +1,124 @@
+#!lua name=songlens
+
+-- The atomic steps of a request's life. Any language calls them with FCALL; docs/protocol.md gives keys and arguments.
+-- All keys of one call carry the same hash tag. Every step that ends an entry acknowledges and deletes it in the
+-- same call, so memory stays flat (XACK alone never frees an entry).
+
+local DEFAULT_LIMITS = {
+    ['interactive.depth'] = 1000, ['interactive.bytes'] = 256 * 1024 * 1024,
+    ['bulk.depth'] = 10000, ['bulk.bytes'] = 1024 * 1024 * 1024,
+}
+
+local function server_ms()
+    local time = redis.call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function limit(limits_key, lane, what)
+    local field = lane .. '.' .. what
+    return tonumber(redis.call('HGET', limits_key, field) or DEFAULT_LIMITS[field])
+end
+
+-- By Little's law the oldest entry's age is about the whole wait; a quarter of it frees a quarter of the lane.
+local function retry_after_ms(stream, now)
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)
+    if not oldest[1] then return 100 end
+    local age = now - tonumber(string.match(oldest[1][1], '^%d+'))
+    return math.max(100, math.min(5000, math.floor(age / 4)))
+end
+
+-- Ends an entry. True only for the first caller: whoever comes later finds nothing left to acknowledge.
+local function take_off(stream, group, entry, payload_bytes)
+    if redis.call('XACK', stream, group, entry) == 0 then return false end
+    if redis.call('XDEL', stream, entry) == 1 then
+        redis.call('DECRBY', stream .. ':bytes', payload_bytes)
+    end
+    return true
+end
+
+local function enqueue(stream, id, client, deadline, payload)
+    redis.call('XADD', stream, '*', 'm', payload, 'id', id, 'client', client, 'deadline', deadline)
+    redis.call('INCRBY', stream .. ':bytes', #payload)
+end
+
+-- Stores the one reply of a request and tells its client.
+local function answer(result, replies, channel, id, reply, result_ttl_s, replies_ttl_s, replies_max)
+    if redis.call('STRLEN', result) > 0 then return 0 end
+    redis.call('SET', result, reply, 'EX', result_ttl_s)
+    redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', reply)
+    redis.call('EXPIRE', replies, replies_ttl_s)
+    redis.call('SPUBLISH', channel, reply)
+    return 1
+end
+
+-- KEYS: lane stream, its byte counter, result, limits
+-- ARGV: lane, id, client, payload, ttl_ms, result_ttl_s
+-- Returns {'accepted', server ms, deadline ms} | {'pending', server ms} | {'done', server ms, reply} |
+--         {'full', retry_after_ms, depth, bytes}
+local function submit(keys, args)
+    local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
+    local lane, id, client, payload = args[1], args[2], args[3], args[4]
+    local ttl_ms, result_ttl_s = tonumber(args[5]), tonumber(args[6])
+    local now = server_ms()
+    local stored = redis.call('GET', result)
+    if stored == '' then return {'pending', now} end
+    if stored then return {'done', now, stored} end
+    local depth, waiting = redis.call('XLEN', stream), tonumber(redis.call('GET', counter) or 0)
+    if depth + 1 > limit(limits, lane, 'depth') or waiting + #payload > limit(limits, lane, 'bytes') then
+        return {'full', retry_after_ms(stream, now), depth, waiting}
+    end
+    local deadline = now + ttl_ms
+    enqueue(stream, id, client, string.format('%d', deadline), payload)
+    redis.call('SET', result, '', 'PX', ttl_ms + result_ttl_s * 1000)
+    return {'accepted', now, deadline}
+end
+
+-- KEYS: source stream, its byte counter, next stream, its byte counter
+-- ARGV: group, entry, source payload bytes, id, client, deadline ms, next payload
+-- Returns 1, or 0 where another worker has ended the entry before.
+local function hand_over(keys, args)
+    if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
+    enqueue(keys[3], args[4], args[5], args[6], args[7])
+    return 1
+end
+
+-- KEYS: source stream, its byte counter, result, replies
+-- ARGV: group, entry, source payload bytes, id, reply channel, reply, result_ttl_s, replies_ttl_s, replies_max
+-- Returns 1 when this reply was stored, 0 where the request had been answered or handed over before.
+local function finish(keys, args)
+    if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
+    return answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
+end
+
+-- KEYS: source stream, its byte counter, result, replies, dead stream
+-- ARGV: as finish, then: client, deadline ms, stage, error, deliveries, dead_max, source payload
+-- Returns 1 when the entry became a dead letter.
+local function bury(keys, args)
+    if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
+    redis.call('XADD', keys[5], 'MAXLEN', '~', args[15], '*', 'm', args[16], 'id', args[4], 'client', args[10],
+        'deadline', args[11], 'stage', args[12], 'error', args[13], 'deliveries', args[14], 'source', keys[1])
+    answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
+    return 1
+end
+
+-- KEYS: dead stream, the stream the letter came from, its byte counter, result
+-- ARGV: dead entry, ttl_ms, result_ttl_s
+-- Puts a dead letter back at the start of its stage with a new deadline; its error reply makes room for a new one.
+-- Returns 1, or 0 where there is no such dead letter.
+local function replay(keys, args)
+    local found = redis.call('XRANGE', keys[1], args[1], args[1])
+    if not found[1] then return 0 end
+    local letter, fields = {}, found[1][2]
+    for i = 1, #fields, 2 do letter[fields[i]] = fields[i + 1] end
+    local ttl_ms = tonumber(args[2])
+    enqueue(keys[2], letter.id, letter.client, string.format('%d', server_ms() + ttl_ms), letter.m)
+    redis.call('SET', keys[4], '', 'PX', ttl_ms + tonumber(args[3]) * 1000)
+    redis.call('XDEL', keys[1], args[1])
+    return 1
+end
+
+redis.register_function('songlens_submit', submit)
+redis.register_function('songlens_hand_over', hand_over)
+redis.register_function('songlens_finish', finish)
+redis.register_function('songlens_bury', bury)
+redis.register_function('songlens_replay', replay)

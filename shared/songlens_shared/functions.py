@@ -1,0 +1,127 @@
+"""The arguments of each Redis function, in the order that functions.lua reads them.
+
+A `Call` is data: the sync client, the asynchronous client and the workers' pipelines all send the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from songlens_shared import keys
+from songlens_shared.keys import PartitionKeys
+from songlens_shared.messages import Request
+
+Argument = str | bytes | int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One FCALL: function name, keys, arguments."""
+
+    function: str
+    keys: tuple[str, ...]
+    args: tuple[Argument, ...]
+
+    def on(self, connection: Any) -> Any:
+        """Send the call by a redis client or pipeline, sync or asynchronous, and return what it returns."""
+        return connection.fcall(self.function, len(self.keys), *self.keys, *self.args)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One stream entry as a worker holds it: where it lies, and whose request it is."""
+
+    keys: PartitionKeys
+    stream: str
+    group: str
+    entry_id: bytes
+    payload: bytes
+    request_id: str
+    client: str
+    deadline_ms: int
+    """Redis server time."""
+
+    deliveries: int = 1
+
+    @property
+    def entered_ms(self) -> int:
+        """Redis server time at which the entry was written: the first half of a stream id."""
+        return int(self.entry_id.split(b"-", 1)[0])
+
+    def _source(self) -> tuple[str, str]:
+        return self.stream, self.keys.bytes_of(self.stream)
+
+    def _taken_off(self) -> tuple[Argument, ...]:
+        return self.group, self.entry_id, len(self.payload)
+
+
+def library_source() -> str:
+    """Return the text of the Redis Functions library."""
+    return files("songlens_shared").joinpath("functions.lua").read_text(encoding="utf-8")
+
+
+def submit(at: PartitionKeys, request: Request, payload: bytes) -> Call:
+    """Queue a request: refused when the lane is full, once per id."""
+    stream = at.requests(request.lane)
+    return Call(
+        "songlens_submit",
+        (stream, at.bytes_of(stream), at.result(request.id), at.limits),
+        (request.lane, request.id, request.client, payload, request.ttl_ms, keys.RESULT_TTL_S),
+    )
+
+
+def hand_over(delivery: Delivery, next_stream: str, payload: bytes) -> Call:
+    """Write the next stage's entry and end this one."""
+    return Call(
+        "songlens_hand_over",
+        (*delivery._source(), next_stream, delivery.keys.bytes_of(next_stream)),
+        (
+            *delivery._taken_off(),
+            delivery.request_id,
+            delivery.client,
+            delivery.deadline_ms,
+            payload,
+        ),
+    )
+
+
+def _answer(delivery: Delivery, reply: bytes) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+    at = delivery.keys
+    return (
+        (*delivery._source(), at.result(delivery.request_id), at.replies(delivery.client)),
+        (
+            *delivery._taken_off(),
+            delivery.request_id,
+            at.reply_channel(delivery.client),
+            reply,
+            keys.RESULT_TTL_S,
+            keys.REPLIES_TTL_S,
+            keys.REPLIES_MAX_LENGTH,
+        ),
+    )
+
+
+def finish(delivery: Delivery, reply: bytes) -> Call:
+    """Store and publish the one reply, and end the entry."""
+    return Call("songlens_finish", *_answer(delivery, reply))
+
+
+def bury(delivery: Delivery, reply: bytes, *, stage: str, error: str) -> Call:
+    """Keep the entry as a dead letter, store and publish the error reply, and end the entry."""
+    answer_keys, answer_args = _answer(delivery, reply)
+    return Call(
+        "songlens_bury",
+        (*answer_keys, delivery.keys.dead),
+        (
+            *answer_args,
+            delivery.client,
+            delivery.deadline_ms,
+            stage,
+            error,
+            delivery.deliveries,
+            keys.DEAD_MAX_LENGTH,
+            delivery.payload,
+        ),
+    )

@@ -1,0 +1,130 @@
+"""Every Redis key, stream, group, channel and retention time. A literal key anywhere else is a mistake.
+
+All keys of one request carry the same hash tag `{P}`, so that each step is one atomic function call, on a
+single server and on Redis Cluster alike (redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec).
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from dataclasses import dataclass
+
+NAMESPACE = "sl"
+
+INTERACTIVE = "interactive"
+BULK = "bulk"
+LANES = (INTERACTIVE, BULK)
+
+VISION_GROUP = "vision"
+SONGS_GROUP = "songs"
+
+RESULT_TTL_S = 3600
+"""How long a reply can be fetched by request id."""
+
+REPLIES_TTL_S = 24 * 3600
+"""How long an idle reply channel is kept."""
+
+REPLIES_MAX_LENGTH = 10_000
+"""A reply channel is trimmed to about this many replies."""
+
+DEAD_MAX_LENGTH = 10_000
+"""The dead-letter stream is trimmed to about this many entries."""
+
+BUCKET_ENTRIES = 1000
+"""Model hashes are split so that one holds about this many vectors or song cards."""
+
+MODEL_CURRENT = f"{NAMESPACE}:model:current"
+MODEL_PREVIOUS = f"{NAMESPACE}:model:previous"
+MODEL_VERSIONS = f"{NAMESPACE}:model:versions"
+
+LIBRARY = "songlens"
+"""The name of the Redis Functions library in functions.lua."""
+
+
+def partition_of(request_id: str, partitions: int) -> int:
+    """Return the partition of a request: crc16(id) mod partitions (the CRC of Redis Cluster, XMODEM)."""
+    return binascii.crc_hqx(request_id.encode(), 0) % partitions
+
+
+@dataclass(frozen=True)
+class PartitionKeys:
+    """The keys of one partition."""
+
+    partition: int = 0
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((NAMESPACE, f"{{{self.partition}}}", *parts))
+
+    def requests(self, lane: str) -> str:
+        """Stream of requests in one lane; consumer group `vision`."""
+        return self._key("requests", lane)
+
+    @property
+    def hits(self) -> str:
+        """Stream of retrieved images; consumer group `songs`."""
+        return self._key("hits")
+
+    @property
+    def dead(self) -> str:
+        """Stream of dead letters, trimmed."""
+        return self._key("dead")
+
+    @property
+    def limits(self) -> str:
+        """Hash of the lanes' depth and byte limits, read by the submit function."""
+        return self._key("limits")
+
+    def result(self, request_id: str) -> str:
+        """String: empty while the request is in flight, then its reply."""
+        return self._key("result", request_id)
+
+    def replies(self, client: str) -> str:
+        """Stream of replies to one client, trimmed; read from a saved cursor."""
+        return self._key("replies", client)
+
+    def reply_channel(self, client: str) -> str:
+        """Sharded pub/sub channel with the same replies; a wake-up, not the guarantee."""
+        return self._key("reply", client)
+
+    @staticmethod
+    def bytes_of(stream: str) -> str:
+        """Counter of payload bytes that wait or are in flight in a stream."""
+        return f"{stream}:bytes"
+
+
+@dataclass(frozen=True)
+class ModelKeys:
+    """The keys of one published model version."""
+
+    version: str
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((NAMESPACE, "model", self.version, *parts))
+
+    @property
+    def manifest(self) -> str:
+        """String: the manifest, JSON."""
+        return self._key("manifest")
+
+    def image_vectors(self, bucket: int) -> str:
+        """Hash of image id -> float32 little-endian NE vector."""
+        return self._key("ne", "images", str(bucket))
+
+    def song_vectors(self, bucket: int) -> str:
+        """Hash of song id -> float32 little-endian NE vector."""
+        return self._key("ne", "songs", str(bucket))
+
+    def song_cards(self, bucket: int) -> str:
+        """Hash of song id -> msgpack song card."""
+        return self._key("songs", str(bucket))
+
+
+def bucket_count(entries: int) -> int:
+    """Return how many hashes `entries` vectors or cards are spread over."""
+    return max(1, -(-entries // BUCKET_ENTRIES))
+
+
+def bucket_of(key: str, buckets: int) -> int:
+    """Return the bucket of an image or song id: crc32(id) mod buckets."""
+    return zlib.crc32(key.encode()) % buckets
