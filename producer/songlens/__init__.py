@@ -1,0 +1,58 @@
+"""Songs for a photograph: publish photos to Songlens and get songs back.
+
+from songlens import Client
+
+with Client() as client:
+    for song in client.recommend("beach.jpg").songs:
+        print(song.title, song.artist)
+"""
+
+from songlens.aio import AsyncClient, AsyncHandle
+from songlens.client import Client, Handle
+from songlens.core import Received
+from songlens.recommendation import Recommendation
+from songlens_shared.errors import (
+    BadImage,
+    BadRequest,
+    BrokerError,
+    BrokerUnavailable,
+    BrokerUnsuitable,
+    ConfigError,
+    DeadlineExceeded,
+    ImageTooLarge,
+    InternalError,
+    NoModel,
+    QueueFull,
+    RequestError,
+    SonglensError,
+    UnknownRequest,
+    UnsupportedVersion,
+)
+from songlens_shared.messages import NeighbourImage, Song, Via
+
+__all__ = [
+    "AsyncClient",
+    "AsyncHandle",
+    "BadImage",
+    "BadRequest",
+    "BrokerError",
+    "BrokerUnavailable",
+    "BrokerUnsuitable",
+    "Client",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Handle",
+    "ImageTooLarge",
+    "InternalError",
+    "NeighbourImage",
+    "NoModel",
+    "QueueFull",
+    "Received",
+    "Recommendation",
+    "RequestError",
+    "Song",
+    "SonglensError",
+    "UnknownRequest",
+    "UnsupportedVersion",
+    "Via",
+]

@@ -1,7 +1,7 @@
 """Finding, reaching and checking the Redis or Valkey server.
 
-The address is, in this order: what the caller gives, the environment variable SONGLENS_REDIS_URL, the embedded server that
-`songlens up` is running (it leaves its address in SONGLENS_HOME), redis://localhost:6379.
+The address is, in this order: what the caller gives, the environment variable SONGLENS_REDIS_URL, the embedded server
+that `songlens up` is running (it leaves its address in SONGLENS_HOME), redis://localhost:6379.
 """
 
 from __future__ import annotations

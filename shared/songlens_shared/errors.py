@@ -10,6 +10,7 @@
     │   ├── DeadlineExceeded    deadline_exceeded    the time allowed ran out
     │   ├── NoModel             no_model             no model version is published or loaded
     │   └── InternalError       internal             a fault of ours; the request became a dead letter
+    ├── UnknownRequest          no reply is kept under this request id
     ├── BrokerError             Redis or Valkey
     │   ├── BrokerUnavailable   cannot be reached, or refuses us
     │   └── BrokerUnsuitable    reached, but too old or lacking a needed ability
@@ -120,6 +121,10 @@ REQUEST_ERRORS: dict[str, type[RequestError]] = {
 def request_error(code: str, message: str) -> RequestError:
     """Return the exception for an error reply; a code from a newer protocol becomes `InternalError`."""
     return REQUEST_ERRORS.get(code, InternalError)(message)
+
+
+class UnknownRequest(SonglensError):
+    """No request with this id is known, or its reply has expired."""
 
 
 class BrokerError(SonglensError):

@@ -1,0 +1,161 @@
+"""The asyncio client: the same plans as `Client`, driven by an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from songlens.core import (
+    GRACE_S,
+    ClientCore,
+    Command,
+    Get,
+    Listen,
+    LoadFunctions,
+    Pause,
+    Plan,
+    ReadReplies,
+    Received,
+    T,
+)
+from songlens.photo import Photo, photo_bytes
+from songlens.recommendation import Recommendation
+from songlens_shared.broker import BLOCK_MS, broker_errors, connect, connect_asyncio, load_functions, resolve_url
+from songlens_shared.functions import Call
+
+
+@dataclass(frozen=True)
+class AsyncHandle:
+    """A request that is safely queued. Awaiting the handle gives the songs."""
+
+    client: AsyncClient
+    id: str
+    timeout_s: float
+
+    async def result(self, timeout_s: float | None = None) -> Recommendation:
+        """As `Handle.result`."""
+        wait_s = self.timeout_s + GRACE_S if timeout_s is None else timeout_s
+        return Recommendation.from_reply(await self.client._run(self.client._core.wait(self.id, wait_s)))
+
+    def __await__(self) -> Any:
+        return self.result().__await__()
+
+    async def done(self) -> bool:
+        """As `Handle.done`."""
+        return await self.client._run(self.client._core.fetch(self.id)) is not None
+
+
+class AsyncClient:
+    """Publishes photos and receives songs, in an event loop. Arguments, results and errors are those of `Client`."""
+
+    def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int = 1) -> None:
+        self._url = resolve_url(url)
+        self._core = ClientCore(name=name, partitions=partitions)
+        self._redis = connect_asyncio(self._url)
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that the reply channel bears."""
+        return self._core.name
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """As `Client.close`."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def recommend(self, photo: Photo, *, timeout_s: float = 30.0, **options: Any) -> Recommendation:
+        """As `Client.recommend`."""
+        handle = await self.submit(photo, timeout_s=timeout_s, **options)
+        return await handle.result()
+
+    async def submit(
+        self, photo: Photo, *, id: str | None = None, timeout_s: float = 30.0, **options: Any
+    ) -> AsyncHandle:
+        """As `Client.submit`, with the same options."""
+        # A large photo takes tens of milliseconds to downsize: not on the event loop.
+        image = await asyncio.to_thread(photo_bytes, photo)
+        request = self._core.request(image, id=id, timeout_s=timeout_s, **options)
+        await self._run(self._core.submit(request))
+        return AsyncHandle(self, request.id, timeout_s)
+
+    async def fetch(self, request_id: str) -> Recommendation | None:
+        """As `Client.fetch`."""
+        reply = await self._run(self._core.fetch(request_id))
+        return Recommendation.from_reply(reply) if reply is not None else None
+
+    async def result(self, request_id: str, *, timeout_s: float = 30.0) -> Recommendation:
+        """As `Client.result`."""
+        return Recommendation.from_reply(await self._run(self._core.poll(request_id, timeout_s)))
+
+    async def replies(self, cursor: str = "0", *, quiet_s: float | None = None) -> AsyncIterator[Received]:
+        """As `Client.replies`."""
+        last = time.monotonic()
+        while quiet_s is None or time.monotonic() - last <= quiet_s:
+            block_ms = BLOCK_MS if quiet_s is None else max(1, min(BLOCK_MS, int(quiet_s * 1000)))
+            for received in await self._run(self._core.read_channel(cursor, block_ms)):
+                cursor, last = received.cursor, time.monotonic()
+                yield received
+
+    async def _run(self, plan: Plan[T]) -> T:
+        try:
+            command = next(plan)
+            while True:
+                try:
+                    result = await self._execute(command)
+                except Exception as error:
+                    command = plan.throw(error)
+                else:
+                    command = plan.send(result)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            plan.close()
+
+    async def _execute(self, command: Command) -> Any:
+        with broker_errors(self._url):
+            match command:
+                case Call():
+                    return await command.on(self._redis)
+                case Get(key):
+                    return await self._redis.get(key)
+                case ReadReplies(cursors, block_ms):
+                    return await self._redis.xread(cursors, block=block_ms)
+                case Listen(block_ms):
+                    return await self._listen(block_ms)
+                case LoadFunctions():
+                    return await asyncio.to_thread(self._load_functions)
+                case Pause(seconds):
+                    return await asyncio.sleep(seconds)
+
+    def _load_functions(self) -> None:
+        """Once in a server's life; not worth a second, asynchronous loader."""
+        with connect(self._url) as connection:
+            load_functions(connection)
+
+    async def _listen(self, block_ms: int) -> None:
+        """One read serves every waiting task."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_once(block_ms))
+        reading = self._reading
+        await asyncio.wait([reading], timeout=block_ms / 1000)
+        if reading.done() and not reading.cancelled() and (error := reading.exception()):
+            raise error
+
+    async def _read_once(self, block_ms: int) -> None:
+        self._core.inbox.feed(await self._redis.xread(self._core.inbox.cursors, block=block_ms))

@@ -1,0 +1,39 @@
+"""What a person gets for a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from songlens_shared.messages import NeighbourImage, Reply, Song
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recommendation:
+    """Songs for one photo, and why."""
+
+    id: str
+    """The request's id."""
+
+    model: str
+    """The model version that every song comes from."""
+
+    songs: tuple[Song, ...]
+    images: tuple[NeighbourImage, ...]
+    """The catalogue images nearest to the photo, nearest first."""
+
+    timings_ms: Mapping[str, float]
+    """queue, decode, embed, search, songs and total, in milliseconds."""
+
+    @classmethod
+    def from_reply(cls, reply: Reply) -> Recommendation:
+        """Return the recommendation in a reply; raises the reply's typed error where it carries one."""
+        if reply.error is not None:
+            raise reply.error.exception()
+        return cls(
+            id=reply.id,
+            model=reply.model or "",
+            songs=reply.songs,
+            images=reply.images,
+            timings_ms=reply.timings_ms,
+        )

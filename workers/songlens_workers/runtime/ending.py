@@ -1,0 +1,66 @@
+"""How an entry leaves a worker: with an outcome, as a dead letter, or back to the stream for another try."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from songlens_shared.functions import Delivery
+from songlens_workers.runtime.claims import Claims
+from songlens_workers.runtime.in_flight import InFlight
+from songlens_workers.runtime.metrics import StageMetrics
+from songlens_workers.runtime.outbox import Outbox
+from songlens_workers.runtime.patience import GivenUp, Patience
+from songlens_workers.runtime.stage import Outcome
+from songlens_workers.settings import StageSettings
+
+
+class Ending:
+    """Sends outcomes and lets go of entries, in this order: what is not in Redis is still held."""
+
+    def __init__(
+        self,
+        settings: StageSettings,
+        *,
+        outbox: Outbox,
+        claims: Claims,
+        in_flight: InFlight,
+        metrics: StageMetrics,
+        patience: Patience,
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._claims = claims
+        self._in_flight = in_flight
+        self._metrics = metrics
+        self._patience = patience
+
+    def finish(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> None:
+        """End entries with their outcomes. Where the worker has to give up, they stay pending for another."""
+        if not outcomes:
+            return
+        try:
+            self._outbox.send(outcomes)
+        except GivenUp:
+            return
+        for delivery, _ in outcomes:
+            self._in_flight.let_go(delivery)
+        self._metrics.in_flight(len(self._in_flight))
+
+    def bury(self, delivery: Delivery, error: str) -> None:
+        """Make an entry a dead letter."""
+        try:
+            self._outbox.bury(delivery, error)
+        except GivenUp:
+            return
+        self._in_flight.let_go(delivery)
+
+    def fail(self, delivery: Delivery, error: str) -> None:
+        """A fault of ours may be this machine's alone: others try, until the delivery limit makes it a dead letter."""
+        if delivery.deliveries >= self._settings.max_deliveries:
+            self.bury(delivery, error)
+            return
+        self._in_flight.let_go(delivery)
+        try:
+            self._patience.until_done(lambda: self._claims.give_back(delivery, self._settings.takeover_ms))
+        except GivenUp:
+            return

@@ -1,0 +1,86 @@
+"""Liveness and readiness from what the loops really did, served beside /metrics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+
+class Pulse:
+    """Remembers when each loop last completed a round."""
+
+    def __init__(self, stuck_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stuck_s = stuck_s
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def beat(self, loop: str) -> None:
+        """A loop has just completed a round."""
+        self._last[loop] = self._clock()
+
+    def faults(self) -> list[str]:
+        """Return a sentence for each loop that stands still."""
+        now = self._clock()
+        return [
+            f"the {loop} loop has stood still for {now - last:.0f} s"
+            for loop, last in self._last.items()
+            if now - last > self._stuck_s
+        ]
+
+
+class HealthServer:
+    """Serves /live, /ready and /metrics on one port."""
+
+    def __init__(
+        self, host: str, port: int, *, pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRegistry
+    ) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(pulse, ready, registry))
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is really listened on."""
+        return self._server.server_port
+
+    def start(self) -> None:
+        """Serve in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+            elif self.path == "/live":
+                self._report(pulse.faults())
+            elif self.path == "/ready":
+                self._report(pulse.faults() + ready())
+            else:
+                self._send(404, "text/plain", b"/live, /ready or /metrics\n")
+
+        def _report(self, faults: list[str]) -> None:
+            text = "\n".join(faults) or "ok"
+            self._send(503 if faults else 200, "text/plain; charset=utf-8", text.encode() + b"\n")
+
+        def _send(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Scrapes are not news."""
+
+    return Handler

@@ -1,0 +1,45 @@
+"""The entries that this worker has claimed and not finished, shared by its threads."""
+
+from __future__ import annotations
+
+import threading
+
+from songlens_shared.functions import Delivery
+
+
+class InFlight:
+    """A bounded set of deliveries."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: dict[tuple[str, bytes], Delivery] = {}
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def wait_for_room(self, timeout_s: float) -> int:
+        """Return how many more entries may be claimed, waiting a while for the first."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._held) < self._limit, timeout_s)
+            return self._limit - len(self._held)
+
+    def hold(self, delivery: Delivery) -> bool:
+        """Add an entry; False where it is held already, as after a pause so long that we took over from ourselves."""
+        key = (delivery.stream, delivery.entry_id)
+        with self._changed:
+            if key in self._held:
+                return False
+            self._held[key] = delivery
+            return True
+
+    def let_go(self, delivery: Delivery) -> None:
+        """Remove an entry."""
+        with self._changed:
+            self._held.pop((delivery.stream, delivery.entry_id), None)
+            self._changed.notify_all()
+
+    def held(self) -> list[Delivery]:
+        """Return the entries held now."""
+        with self._changed:
+            return list(self._held.values())

@@ -1,0 +1,37 @@
+"""Renews what is in flight, apart from intake and batches: a long forward pass must not look like death."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+import structlog
+
+from songlens_workers.runtime.claims import Claims
+from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.in_flight import InFlight
+
+_SYNC_EVERY_S = 30.0
+_log = structlog.get_logger()
+
+
+class Keeper:
+    """`round` is called every heartbeat by one thread."""
+
+    def __init__(self, connection: redis.Redis, *, claims: Claims, clock: ServerClock, in_flight: InFlight) -> None:
+        self._redis = connection
+        self._claims = claims
+        self._clock = clock
+        self._in_flight = in_flight
+        self._synced_s = time.monotonic()
+
+    def round(self) -> None:
+        """Renew every entry held. A server that is away is left to intake and outbox to outlast and report."""
+        try:
+            if held := self._in_flight.held():
+                self._claims.renew(held)
+            if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
+                self._clock.sync(self._redis)
+                self._synced_s = time.monotonic()
+        except redis.RedisError as error:
+            _log.debug("heartbeat_missed", error=type(error).__name__)

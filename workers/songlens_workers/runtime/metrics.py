@@ -1,0 +1,67 @@
+"""Every metric of a stage. The registry is passed in; no id is ever a label."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class StageMetrics:
+    """What one stage of one worker counts."""
+
+    def __init__(self, registry: CollectorRegistry, stage: str) -> None:
+        self._stage = stage
+        self._requests = Counter(
+            "songlens_requests", "Requests that left the stage, by outcome.", ["stage", "code"], registry=registry
+        )
+        self._batches = Counter(
+            "songlens_batches", "Batches run, by why they were released.", ["stage", "reason"], registry=registry
+        )
+        self._batch_size = Histogram(
+            "songlens_batch_size", "Items in a batch.", ["stage"], buckets=_SIZES, registry=registry
+        )
+        self._seconds = Histogram(
+            "songlens_stage_seconds",
+            "Time by step: queue, batch.",
+            ["stage", "step"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._takeovers = Counter(
+            "songlens_takeovers", "Entries taken over from other workers.", ["stage"], registry=registry
+        )
+        self._late = Counter(
+            "songlens_deliveries_refused",
+            "Outcomes refused because another worker's came first.",
+            ["stage"],
+            registry=registry,
+        )
+        self._in_flight = Gauge("songlens_in_flight", "Entries claimed and not finished.", ["stage"], registry=registry)
+
+    def finished(self, code: str) -> None:
+        """One request left the stage: ok, or the code of its error."""
+        self._requests.labels(self._stage, code).inc()
+
+    def refused(self) -> None:
+        """Somebody else had ended this entry before."""
+        self._late.labels(self._stage).inc()
+
+    def batch(self, size: int, reason: str, seconds: float) -> None:
+        """One batch has run."""
+        self._batches.labels(self._stage, reason).inc()
+        self._batch_size.labels(self._stage).observe(size)
+        self._seconds.labels(self._stage, "batch").observe(seconds)
+
+    def waited(self, queue_ms: float) -> None:
+        """One entry was claimed after so long in its stream."""
+        self._seconds.labels(self._stage, "queue").observe(queue_ms / 1000)
+
+    def took_over(self, entries: int) -> None:
+        """So many entries came from a worker that stopped renewing them."""
+        self._takeovers.labels(self._stage).inc(entries)
+
+    def in_flight(self, entries: int) -> None:
+        """So many entries are held now."""
+        self._in_flight.labels(self._stage).set(entries)

@@ -1,0 +1,67 @@
+"""What a stage is: how to prepare one entry, and how to run a batch of prepared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from songlens_shared.errors import RequestError
+from songlens_shared.functions import Delivery
+from songlens_shared.messages import Reply
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed entry."""
+
+    delivery: Delivery
+    claimed_ms: int
+    """Redis server time."""
+
+    @property
+    def queue_ms(self) -> float:
+        """How long the entry waited in its stream."""
+        return float(max(0, self.claimed_ms - self.delivery.entered_ms))
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Write this to the next stage's stream."""
+
+    stream: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Reply to the client."""
+
+    reply: Reply
+
+
+Outcome = HandOver | Answer | RequestError
+"""What becomes of one entry; an error is answered as the error reply."""
+
+P = TypeVar("P")
+
+
+class Stage(Protocol[P]):
+    """One step of the pipeline. `prepare` is called by several threads, the others by one."""
+
+    name: str
+
+    def prepare(self, work: Work) -> P:
+        """Decode and check one entry; a `RequestError` answers it and leaves all others alone."""
+
+    def size_bytes(self, item: P) -> int:
+        """Return how much of the batch's byte limit an item takes."""
+
+    def run(self, items: Sequence[P]) -> list[Outcome]:
+        """Return one outcome for each item, in order. Any other error makes the worker try smaller batches."""
+
+    def refresh(self) -> None:
+        """Called between batches: the moment to swap in what was loaded in the background."""
+
+    def ready(self) -> bool:
+        """Say whether the stage can do its work at all."""
