@@ -1,0 +1,205 @@
+"""Network embedding: LINE's second-order proximity on the heterogeneous graph.
+
+Tang et al., "LINE: Large-scale Information Network Embedding" (WWW 2015, arXiv 1503.03578). The graph is
+undirected: each edge is sampled in both directions.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songlens_shared.errors import ConfigError
+from songlens_training.alias import alias_tables
+from songlens_training.graph import Adjacency, Graph, adjacency, check_graph
+from songlens_training.line_kernel import EdgeTables, Lesson, NoiseTables, Parameters, train_samples
+from songlens_training.vectors import Embedding
+
+ROUNDS = 100
+NOISE_POWER = 0.75
+MIN_SAMPLES = 1_000_000
+SAMPLES_PER_EDGE = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingOptions:
+    """How to train. The defaults are the paper's where it gives them."""
+
+    dimensions: int = 128
+    samples: int | None = None
+    """Edges to draw in all; None: `automatic_samples`."""
+    negatives: int = 5
+    learning_rate: float = 0.025
+    """At the start; falls linearly to nothing with the samples done."""
+    threads: int | None = None
+    """None: all cores. With 1, the same seed gives the same vectors bit for bit."""
+    seed: int = 1
+    source_power: float = 0.75
+    """A source vertex is drawn in proportion to degree^source_power, then its neighbour in proportion to the
+    edge's weight. 1 is LINE's plain edge sampling."""
+    neighbour_power: float = 1.0
+    """Neighbours are drawn by weight^neighbour_power. SMORe's tables use 0.75 here and for sources."""
+    noise: Literal["typed", "all"] = "typed"
+    """Where negatives come from: vertices of the target's type, or all vertices; by degree^0.75 in both."""
+    normalise: bool = True
+    """Scale the final vectors to length 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingProgress:
+    """Where training stands."""
+
+    samples_done: int
+    samples_total: int
+    samples_per_s: float
+    loss: float
+    """Mean loss of a sample in the last round: -log s(v.c) - sum log s(-v.n)."""
+
+
+def train_embedding(
+    graph: Graph,
+    options: EmbeddingOptions | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> Embedding:
+    """Return a vector for each vertex of `graph`; vertices with the same neighbours lie close together.
+
+    `progress` is called in the calling thread after each of about a hundred rounds. Raises `DataError`
+    for a graph that cannot be trained on and `ConfigError` for options out of range.
+    """
+    options = options or EmbeddingOptions()
+    check_options(options)
+    check_graph(graph)
+    plan = _plan(graph, options)
+    state = _initial_state(graph, plan, options)
+    with ThreadPoolExecutor(plan.threads) as pool:
+        while state.samples_done < plan.samples:
+            report = _round(plan, state, pool)
+            if progress is not None:
+                progress(report)
+    vectors = unit_length(state.vectors) if options.normalise else state.vectors
+    return Embedding(vertices=graph.vertices, vectors=vectors, contexts=state.contexts)
+
+
+def check_options(options: EmbeddingOptions) -> None:
+    """Raise `ConfigError` for an option out of range."""
+    at_least_one = {"dimensions": options.dimensions, "samples": options.samples, "threads": options.threads}
+    for name, value in at_least_one.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"Embedding {name} must be at least 1, not {value}.")
+    if options.negatives < 0:
+        raise ConfigError(f"Embedding negatives must not be negative, but are {options.negatives}.")
+    if not 0 <= options.learning_rate < 1:
+        raise ConfigError(f"The learning rate must be in [0, 1), not {options.learning_rate}.")
+
+
+def automatic_samples(edges: int) -> int:
+    """Return how many samples a graph of so many edges is trained with by default."""
+    return max(MIN_SAMPLES, SAMPLES_PER_EDGE * edges)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What stays the same through all rounds."""
+
+    edges: EdgeTables
+    noise: NoiseTables
+    negatives: int
+    learning_rate: float
+    samples: int
+    threads: int
+
+
+@dataclass(kw_only=True)
+class _State:
+    """What training changes; all that a checkpoint would need."""
+
+    vectors: NDArray[np.float32]
+    contexts: NDArray[np.float32]
+    generators: NDArray[np.uint64]
+    """(T, 8) a random generator for each thread, on a cache line of its own; the first two words are used."""
+    samples_done: int
+
+
+def _plan(graph: Graph, options: EmbeddingOptions) -> _Plan:
+    degrees = graph.degrees()
+    return _Plan(
+        edges=edge_tables(adjacency(graph), degrees, options),
+        noise=noise_tables(graph.vertex_types, degrees, options.noise),
+        negatives=options.negatives,
+        learning_rate=options.learning_rate,
+        samples=options.samples or automatic_samples(len(graph.weights)),
+        threads=options.threads or os.cpu_count() or 1,
+    )
+
+
+def edge_tables(neighbourhood: Adjacency, degrees: NDArray[np.float64], options: EmbeddingOptions) -> EdgeTables:
+    """Return the tables that draw a source by degree^source_power and then a neighbour by its weight."""
+    return EdgeTables(
+        sources=alias_tables(degrees**options.source_power, np.array([0, len(degrees)])),
+        targets=alias_tables(neighbourhood.weights.astype(np.float64) ** options.neighbour_power, neighbourhood.starts),
+        neighbours=neighbourhood.neighbours,
+    )
+
+
+def noise_tables(types: NDArray[np.int8], degrees: NDArray[np.float64], noise: Literal["typed", "all"]) -> NoiseTables:
+    """Return the tables that draw negatives by degree^0.75, within each vertex type or among all."""
+    classes = types if noise == "typed" else np.zeros_like(types)
+    vertices = np.argsort(classes, kind="stable").astype(np.int32)
+    starts = np.zeros(int(classes.max()) + 2, dtype=np.int64)
+    np.cumsum(np.bincount(classes), out=starts[1:])
+    return NoiseTables(
+        tables=alias_tables(degrees[vertices] ** NOISE_POWER, starts), vertices=vertices, classes=classes
+    )
+
+
+def _initial_state(graph: Graph, plan: _Plan, options: EmbeddingOptions) -> _State:
+    """As LINE: vectors even in +-1/(2D), contexts zero."""
+    random = np.random.default_rng(options.seed)
+    shape = (len(graph.vertices), options.dimensions)
+    vectors = (random.random(shape, dtype=np.float32) - np.float32(0.5)) / np.float32(options.dimensions)
+    generators = random.integers(1, 2**63, size=(plan.threads, 8), dtype=np.uint64)
+    contexts = np.zeros(shape, dtype=np.float32)
+    return _State(vectors=vectors, contexts=contexts, generators=generators, samples_done=0)
+
+
+def _round(plan: _Plan, state: _State, pool: Executor) -> TrainingProgress:
+    """Train one round on all threads and move `state` on."""
+    samples = min(-(-plan.samples // ROUNDS), plan.samples - state.samples_done)
+    shares = [(samples + thread) // plan.threads for thread in range(plan.threads)]
+    first, last = (
+        plan.learning_rate * (1 - done / plan.samples) for done in (state.samples_done, state.samples_done + samples)
+    )
+    started = time.perf_counter()
+    parameters = Parameters(state.vectors, state.contexts)
+    losses = [
+        pool.submit(
+            train_samples,
+            parameters,
+            plan.edges,
+            plan.noise,
+            Lesson(share, plan.negatives, first, last),
+            generator,
+        )
+        for share, generator in zip(shares, state.generators, strict=True)
+    ]
+    sums = [future.result() for future in losses]
+    state.samples_done += samples
+    return TrainingProgress(
+        samples_done=state.samples_done,
+        samples_total=plan.samples,
+        samples_per_s=samples / max(time.perf_counter() - started, 1e-9),
+        loss=sum(loss for loss, _ in sums) / max(sum(count for _, count in sums), 1),
+    )
+
+
+def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `vectors` (V, D) scaled to length 1; a zero vector stays zero."""
+    lengths = np.sqrt(np.einsum("vd,vd->v", vectors, vectors))[:, None]
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)

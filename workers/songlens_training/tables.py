@@ -1,0 +1,278 @@
+"""Rows of JSONL, CSV and Parquet files, one at a time, and the log of rows that were refused.
+
+A bad row never ends a run: it is counted, named by its line and a reason, and written to the rejects file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol, Self, TypeVar
+
+from songlens_shared.errors import DataError
+
+PARQUET_BATCH_ROWS = 4096
+
+
+class RowRefused(ValueError):
+    """A row cannot be used; the message is the reason. Never leaves the readers of this package."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: its fields (absent ones left out), or the `problem` that kept it from being read."""
+
+    line: int | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+    raw: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSummary:
+    """How many rows of one source were taken, how many were refused for which reason, and remarks."""
+
+    source: str
+    accepted: int
+    refused: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refused_rows(self) -> int:
+        return sum(self.refused.values())
+
+
+class RejectLog:
+    """Counts the rows of each source and writes the refused ones to a JSONL file. Use it in a `with`.
+
+    The file is made when the first row is refused. Each line is an object with `source`, `line` (counted
+    from 1; null for a file found in a folder), `reason` and `row`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+        self._accepted: Counter[str] = Counter()
+        self._refused: dict[str, Counter[str]] = {}
+        self._notes: dict[str, list[str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def accept(self, source: str) -> None:
+        """Count one good row."""
+        self._accepted[source] += 1
+
+    def refuse(self, source: str, row: Row, reason: str) -> None:
+        """Count one bad row under `reason` and write it down."""
+        self._refused.setdefault(source, Counter())[reason] += 1
+        if self.path is None:
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Half of a surrogate pair cannot be written as UTF-8, but it must still be shown.
+            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
+        shown = row.fields if row.raw is None else row.raw
+        entry = {"source": source, "line": row.line, "reason": reason, "row": shown}
+        self._file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+
+    def note(self, source: str, remark: str) -> None:
+        """Keep a remark about the whole of `source` for its summary."""
+        self._notes.setdefault(source, []).append(remark)
+
+    def summary(self, source: str) -> RowSummary:
+        """Return the counts of `source`, the commonest reason first."""
+        return RowSummary(
+            source=source,
+            accepted=self._accepted[source],
+            refused=dict(self._refused.get(source, Counter()).most_common()),
+            notes=tuple(self._notes.get(source, ())),
+        )
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Record = TypeVar("Record", bound=Identified)
+
+
+def checked_records(
+    source: str, rows: Iterator[Row], parse: Callable[[Row], Record], rejects: RejectLog
+) -> Iterator[Record]:
+    """Yield what `parse` makes of the good rows, each id once; refuse the others into `rejects`.
+
+    `parse` raises `RowRefused` for a bad row. Raises `DataError` at the end when no row was good.
+    """
+    seen: set[str] = set()
+    for row in rows:
+        try:
+            record = _record(row, parse, seen)
+        except RowRefused as refusal:
+            rejects.refuse(source, row, str(refusal))
+            continue
+        rejects.accept(source)
+        yield record
+    if not seen:
+        reasons = "; ".join(f"{reason} ({n})" for reason, n in rejects.summary(source).refused.items())
+        raise DataError(f"{source} has no usable row: {reasons or 'it is empty'}.")
+
+
+def _record(row: Row, parse: Callable[[Row], Record], seen: set[str]) -> Record:
+    if row.problem is not None:
+        raise RowRefused(row.problem)
+    record = parse(row)
+    if record.id in seen:
+        raise RowRefused("duplicate id")
+    seen.add(record.id)
+    return record
+
+
+def text_field(row: Row, name: str) -> str:
+    """Return the text of a required field, stripped. Raises `RowRefused`."""
+    value = row.fields.get(name)
+    if value is None:
+        raise RowRefused(f"missing {name}")
+    text = checked_text(value, name)
+    if not text:
+        raise RowRefused(f"empty {name}")
+    return text
+
+
+def checked_text(value: Any, name: str) -> str:
+    """Return `value` stripped when it is text that UTF-8 can hold. Raises `RowRefused`."""
+    if not isinstance(value, str):
+        raise RowRefused(f"{name} is not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise RowRefused(f"invalid UTF-8 in {name}") from None
+    return value.strip()
+
+
+def finite_number(value: Any) -> float | None:
+    """Return `value` (a number, or its decimal text as in CSV) as a float; None when it is not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def read_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
+    """Yield the rows of a .jsonl, .csv or .parquet file; the file is streamed, never held.
+
+    Raises `DataError` when the file is absent, is of another kind, or cannot be read as a whole.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is neither .jsonl, .csv nor .parquet; convert it to one of these.")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist or is not a file.")
+    try:
+        yield from reader(path, rejects)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _json_rows(path: Path, _: RejectLog) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for line, raw in enumerate(file, 1):
+            text = raw.strip()
+            if text:
+                yield _json_row(line, text)
+
+
+def _json_row(line: int, raw: bytes) -> Row:
+    try:
+        value = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return Row(line=line, problem="invalid UTF-8", raw=raw.decode("utf-8", "backslashreplace"))
+    except (ValueError, RecursionError):
+        return Row(line=line, problem="unreadable JSON", raw=raw.decode("utf-8"))
+    if not isinstance(value, dict):
+        return Row(line=line, problem="not a JSON object", raw=value)
+    return Row(line=line, fields=value)
+
+
+def _csv_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
+    encoding = csv_encoding(path)
+    if encoding != "utf-8-sig":
+        rejects.note(str(path), f"read as {encoding.upper()}, for it is not UTF-8")
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        header: list[str] | None = None
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(line=line, problem=f"unreadable CSV: {error}")
+                continue
+            if header is None:
+                header = [name.strip() for name in cells]
+            elif cells:
+                yield _csv_row(line, header, cells)
+
+
+def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        return Row(line=line, problem="not as many cells as the header", raw=cells)
+    # An empty cell is how CSV writes an absent value.
+    return Row(line=line, fields={name: cell for name, cell in zip(header, cells, strict=True) if cell})
+
+
+def csv_encoding(path: Path) -> str:
+    """Return `utf-8-sig`, or `gb18030` when most lines beyond ASCII are not UTF-8 (spreadsheets in China).
+
+    GB18030 decodes nearly any bytes, so one damaged line must not turn a whole UTF-8 file into nonsense.
+    """
+    valid = damaged = 0
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.isascii():
+                continue
+            try:
+                raw.decode("utf-8")
+                valid += 1
+            except UnicodeDecodeError:
+                damaged += 1
+    return "gb18030" if damaged > valid else "utf-8-sig"
+
+
+def _parquet_rows(path: Path, _: RejectLog) -> Iterator[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    line = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(PARQUET_BATCH_ROWS):
+                for fields in batch.to_pylist():
+                    line += 1
+                    present = {name: value for name, value in fields.items() if value is not None}
+                    yield Row(line=line, fields=present)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+READERS: Mapping[str, Callable[[Path, RejectLog], Iterator[Row]]] = {
+    ".jsonl": _json_rows,
+    ".ndjson": _json_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}

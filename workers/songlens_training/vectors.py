@@ -1,0 +1,88 @@
+"""The result of network embedding: a vector for each vertex, and the files that hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songlens_shared.errors import DataError
+from songlens_training.graph import Vertex, VertexType, parse_vertex, vertex_name
+
+VECTORS_FILE = "vectors.npy"
+CONTEXTS_FILE = "contexts.npy"
+VERTICES_FILE = "vertices.txt"
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """The vectors of V vertices in D dimensions."""
+
+    vertices: Sequence[Vertex]
+    vectors: NDArray[np.float32]
+    """(V, D) what retrieval compares by Euclidean distance."""
+    contexts: NDArray[np.float32]
+    """(V, D) LINE's context vectors: what a vertex is as a neighbour. New vertices are folded in against them."""
+
+    def of_type(self, kind: VertexType) -> tuple[list[str], NDArray[np.float32]]:
+        """Return the keys (n) and vectors (n, D) of one type of vertex, in the graph's order."""
+        rows = [row for row, vertex in enumerate(self.vertices) if vertex.type is kind]
+        return [self.vertices[row].key for row in rows], self.vectors[rows]
+
+
+def write_embedding(embedding: Embedding, folder: Path) -> None:
+    """Write vectors.npy, contexts.npy and vertices.txt (one vertex name a line, in row order)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / VECTORS_FILE, embedding.vectors)
+    np.save(folder / CONTEXTS_FILE, embedding.contexts)
+    names = "".join(f"{vertex_name(vertex)}\n" for vertex in embedding.vertices)
+    (folder / VERTICES_FILE).write_text(names, encoding="utf-8")
+
+
+def read_embedding(folder: Path) -> Embedding:
+    """Read what `write_embedding` wrote. Raises `DataError` when a file is missing or does not fit."""
+    try:
+        vectors = np.load(folder / VECTORS_FILE, allow_pickle=False)
+        contexts = np.load(folder / CONTEXTS_FILE, allow_pickle=False)
+        names = (folder / VERTICES_FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"The embedding in {folder} cannot be read: {error}") from error
+    if vectors.ndim != 2 or vectors.shape != contexts.shape or len(names) != len(vectors):
+        raise DataError(f"The files of the embedding in {folder} do not belong together.")
+    return Embedding(vertices=[parse_vertex(name) for name in names], vectors=vectors, contexts=contexts)
+
+
+def write_word2vec(embedding: Embedding, path: Path) -> None:
+    """Write word2vec's text form: `V D`, then `vertex-name v1 ... vD` a line, as SMORe and gensim have it."""
+    count, dimensions = embedding.vectors.shape
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{count} {dimensions}\n")
+        for vertex, vector in zip(embedding.vertices, embedding.vectors, strict=True):
+            numbers = " ".join(f"{number:.9g}" for number in vector.tolist())
+            file.write(f"{vertex_name(vertex)} {numbers}\n")
+
+
+def read_word2vec(path: Path) -> tuple[list[Vertex], NDArray[np.float32]]:
+    """Read word2vec's text form: the vertices and their vectors (V, D).
+
+    Raises `DataError` with the line number when a line does not fit the header.
+    """
+    with path.open(encoding="utf-8") as file:
+        try:
+            count, dimensions = map(int, file.readline().split())
+        except ValueError:
+            raise DataError(f"{path}, line 1: expected the number of vectors and of dimensions.") from None
+        vertices: list[Vertex] = []
+        vectors = np.empty((count, dimensions), dtype=np.float32)
+        for number, line in enumerate(file, 2):
+            name, *numbers = line.split()
+            if len(numbers) != dimensions or len(vertices) == count:
+                raise DataError(f"{path}, line {number}: expected a name and {dimensions} numbers.")
+            vectors[len(vertices)] = np.array(numbers, dtype=np.float32)
+            vertices.append(parse_vertex(name))
+    if len(vertices) != count:
+        raise DataError(f"{path} ends after {len(vertices)} of {count} vectors.")
+    return vertices, vectors
