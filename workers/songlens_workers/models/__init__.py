@@ -1,0 +1,1 @@
+"""Model versions: what one is, where they lie, which one is live."""

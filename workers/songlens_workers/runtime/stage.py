@@ -60,8 +60,5 @@ class Stage(Protocol[P]):
     def run(self, items: Sequence[P]) -> list[Outcome]:
         """Return one outcome for each item, in order. Any other error makes the worker try smaller batches."""
 
-    def refresh(self) -> None:
-        """Called between batches: the moment to swap in what was loaded in the background."""
-
-    def ready(self) -> bool:
-        """Say whether the stage can do its work at all."""
+    def ready(self) -> list[str]:
+        """Return why the stage cannot serve; nothing when it can."""

@@ -146,7 +146,6 @@ class StageWorker(Generic[P]):
             batch = self._batcher.release(draining=self._stopping.is_set())
             if batch is not None:
                 self._run_batch(batch)
-            self._stage.refresh()
             self._pulse.beat("batch")
 
     def _drained(self) -> bool:

@@ -1,0 +1,1 @@
+"""The song stage: neighbour images in, songs out."""

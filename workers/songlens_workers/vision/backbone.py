@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from songlens_shared.errors import ConfigError
 
+from songlens_shared.errors import ConfigError
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
 
 Features = npt.NDArray[np.float32]

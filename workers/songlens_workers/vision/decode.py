@@ -20,8 +20,8 @@ from PIL import (
     WebPImagePlugin,
 )
 from pillow_heif import HeifImageFile
-from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
 
+from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Interpolation, Pixels, Preprocessing
 

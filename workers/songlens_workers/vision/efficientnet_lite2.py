@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from songlens_shared.errors import WeightsUnavailable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from songlens_shared.errors import WeightsUnavailable
 from songlens_workers.vision.preprocess import Preprocessing
 from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
 from songlens_workers.vision.weights import fill, read_weights

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
 from songlens_shared.errors import ModelDamaged
 
 Interpolation = Literal["bilinear", "bicubic"]

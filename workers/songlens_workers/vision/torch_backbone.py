@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from songlens_shared.errors import ConfigError
 from torch import Tensor, nn
 
+from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.cpus import available_cpus
 from songlens_workers.vision.preprocess import Pixels, Preprocessing

@@ -15,9 +15,9 @@ from typing import BinaryIO
 from urllib.parse import urlparse
 
 import torch
-from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
 from torch import Tensor, nn
 
+from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
 from songlens_workers.vision.backbone import DownloadProgress
 
 StateDict = dict[str, Tensor]

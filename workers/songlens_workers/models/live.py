@@ -1,0 +1,91 @@
+"""Follows the live version: a new one is loaded in the background, and the old one serves until it is ready."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import redis
+import structlog
+
+from songlens_shared.errors import ModelError, NoModel
+
+M = TypeVar("M")
+
+_RETRY_FAILED_AFTER_POLLS = 15
+_log = structlog.get_logger()
+
+
+class LiveModel(Generic[M]):
+    """Holds the open model of one worker. Take `get()` once for each batch: a batch never sees two versions."""
+
+    def __init__(self, *, current: Callable[[], str | None], load: Callable[[str], M], poll_s: float) -> None:
+        self._current = current
+        self._load = load
+        self._poll_s = poll_s
+        self._open: tuple[str, M] | None = None
+        self._fault: str | None = None
+        self._failed: tuple[str, int] | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="model", daemon=True)
+
+    def open(self) -> None:
+        """Load what is live now, if anything is; raises `ModelError`. To be called before the worker starts."""
+        version = self._current()
+        if version is not None:
+            self._open = version, self._load(version)
+            _log.info("model_loaded", model=version)
+
+    def start(self) -> None:
+        """Follow the live version in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    @property
+    def version(self) -> str | None:
+        """The version that serves."""
+        return self._open[0] if self._open else None
+
+    def faults(self) -> list[str]:
+        """Return why this worker cannot serve; nothing while any version is open."""
+        return [] if self._open else [self._fault or "no model version is published"]
+
+    def get(self) -> tuple[str, M]:
+        """Return version and model; raises `NoModel`, which says why there is none."""
+        if self._open is None:
+            raise NoModel(self._fault)
+        return self._open
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(self._poll_s):
+            try:
+                self.poll()
+            except redis.RedisError as error:
+                _log.debug("model_poll_missed", error=type(error).__name__)
+
+    def poll(self) -> None:
+        """Load and swap in the live version where it is not the open one; keep the open one where that fails."""
+        version = self._current()
+        if version is None or version == self.version or self._failed_lately(version):
+            return
+        try:
+            model = self._load(version)
+        except (ModelError, OSError, MemoryError) as error:
+            self._fault = f"model version {version} could not be loaded: {error}"
+            self._failed = version, _RETRY_FAILED_AFTER_POLLS
+            _log.error("model_refused", model=version, serving=self.version, error=str(error))
+            return
+        self._open, self._fault, self._failed = (version, model), None, None
+        _log.info("model_loaded", model=version)
+
+    def _failed_lately(self, version: str) -> bool:
+        """A damaged version is tried again now and then: the file may have been mended."""
+        if self._failed is None or self._failed[0] != version:
+            return False
+        self._failed = version, self._failed[1] - 1
+        return self._failed[1] > 0

@@ -1,0 +1,112 @@
+"""The manifest of a model version: what it was made from, and the checksum of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from songlens_shared.errors import ModelDamaged, ModelMismatch
+
+IMAGE_INDEX = "image_index.faiss"
+IMAGE_VECTORS = "ne_images.npy"
+SONG_VECTORS = "ne_songs.npy"
+KEYWORD_VECTORS = "ne_keywords.npy"
+WORD2VEC = "ne.txt"
+SONGS = "songs.parquet"
+IMAGES = "images.parquet"
+REPORT = "report.json"
+MANIFEST = "manifest.json"
+
+VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class FileEntry(BaseModel):
+    """One file of a version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size_bytes: int
+    sha256: str
+
+
+class BackboneSpec(BaseModel):
+    """What made the image features. A worker's backbone must agree on every field."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    weights_sha256: str
+    dimensions: int
+    precision: str
+    preprocessing: dict[str, Any]
+
+    def check(self, worker: BackboneSpec) -> None:
+        """Raise `ModelMismatch` naming each field in which a worker's backbone differs."""
+        differing = [
+            f"{field} is {getattr(worker, field)} here and {getattr(self, field)} in the model"
+            for field in type(self).model_fields
+            if getattr(worker, field) != getattr(self, field)
+        ]
+        if differing:
+            raise ModelMismatch(
+                f"this worker's backbone is not the one that the model was built with: {'; '.join(differing)}. "
+                "Start the worker with the model's backbone and weights, or build a model with this backbone."
+            )
+
+
+class Manifest(BaseModel):
+    """Everything about a version but its data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    version: str
+    created_at: str
+    """ISO 8601, UTC."""
+
+    songlens: str
+    """The release that built it."""
+
+    backbone: BackboneSpec
+    ne_dimensions: int
+    images: int
+    songs: int
+    keywords: list[str]
+    image_buckets: int
+    song_buckets: int
+    config: dict[str, Any]
+    config_sha256: str
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the manifest as it stands in manifest.json and in Redis."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, where: str) -> Manifest:
+        """Read a manifest; raises `ModelDamaged` saying what is wrong with it."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ModelDamaged(
+                f"the manifest {where} cannot be used ({place}: {first['msg']}); build the model again."
+            ) from None
+
+
+def config_sha256(config: dict[str, Any]) -> str:
+    """Return the hash of a build's options, whatever their order."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Return size and checksum of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileEntry(size_bytes=path.stat().st_size, sha256=digest)

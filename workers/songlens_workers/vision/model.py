@@ -1,0 +1,78 @@
+"""One model version as the vision stage holds it: backbone, image index, and the ids and keywords of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from songlens_shared.errors import ModelDamaged, ModelMismatch
+from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, Manifest
+from songlens_workers.models.store import ModelStore
+from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.image_index import FlatImageIndex, ImageIndex
+
+
+def backbone_spec(backbone: Backbone) -> BackboneSpec:
+    """Return what a manifest says of a backbone."""
+    return BackboneSpec(
+        name=backbone.name,
+        weights_sha256=backbone.weights_sha256,
+        dimensions=backbone.dimensions,
+        precision=backbone.precision,
+        preprocessing=backbone.preprocessing.to_dict(),
+    )
+
+
+@dataclass(frozen=True)
+class VisionModel:
+    """An open version."""
+
+    backbone: Backbone
+    index: ImageIndex
+    image_ids: list[str]
+    keywords: list[tuple[str, ...]]
+    """Of each image, heaviest first."""
+
+
+class VisionModels:
+    """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same."""
+
+    def __init__(self, store: ModelStore, *, load_backbone: Callable[[str], Backbone]) -> None:
+        self._store = store
+        self._load_backbone = load_backbone
+        self._backbone: Backbone | None = None
+
+    def open(self, version: str) -> VisionModel:
+        """Open a version; raises `ModelNotFound`, `ModelDamaged` or `ModelMismatch`."""
+        folder, manifest = self._store.open(version)
+        backbone = self._matching_backbone(manifest)
+        index = FlatImageIndex.load(folder / IMAGE_INDEX)
+        image_ids, keywords = _image_table(folder / IMAGES)
+        if not len(index) == len(image_ids) == manifest.images:
+            raise ModelDamaged(
+                f"model version {version} has {len(index)} image vectors and {len(image_ids)} images where its "
+                f"manifest says {manifest.images}; build it again."
+            )
+        if index.dimensions != backbone.dimensions:
+            raise ModelMismatch(
+                f"the index of model version {version} has {index.dimensions} dimensions and the backbone "
+                f"{backbone.name} makes {backbone.dimensions}; build the model again."
+            )
+        return VisionModel(backbone=backbone, index=index, image_ids=image_ids, keywords=keywords)
+
+    def _matching_backbone(self, manifest: Manifest) -> Backbone:
+        backbone = self._backbone
+        if backbone is None or backbone.name != manifest.backbone.name:
+            backbone = self._load_backbone(manifest.backbone.name)
+        manifest.backbone.check(backbone_spec(backbone))
+        self._backbone = backbone
+        return backbone
+
+
+def _image_table(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path, columns=["id", "keywords"])
+    keywords = [tuple(item["keyword"] for item in row) for row in table.column("keywords").to_pylist()]
+    return table.column("id").to_pylist(), keywords

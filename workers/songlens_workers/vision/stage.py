@@ -1,0 +1,121 @@
+"""The vision stage: photo -> decode -> backbone -> nearest catalogue images -> hits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from songlens_shared.codec import decode_request, encode_hits
+from songlens_shared.errors import BadRequest
+from songlens_shared.functions import Delivery
+from songlens_shared.messages import Hits, NeighbourImage, Request
+from songlens_workers.models.live import LiveModel
+from songlens_workers.runtime.stage import HandOver, Outcome, Work
+from songlens_workers.vision.decode import decode
+from songlens_workers.vision.image_index import Distances, Positions
+from songlens_workers.vision.limits import ImageLimits
+from songlens_workers.vision.model import VisionModel
+from songlens_workers.vision.preprocess import Pixels
+
+
+@dataclass(frozen=True)
+class PhotoWork:
+    """A decoded photo, and the model that it was decoded for."""
+
+    delivery: Delivery
+    request: Request
+    pixels: Pixels
+    """uint8 (S, S, 3)"""
+
+    version: str
+    model: VisionModel
+    queue_ms: float
+    decode_ms: float
+
+
+class VisionStage:
+    """Embeds and searches a batch at once for each model version in it."""
+
+    name = "vision"
+
+    def __init__(self, live: LiveModel[VisionModel], *, limits: ImageLimits) -> None:
+        self._live = live
+        self._limits = limits
+
+    def ready(self) -> list[str]:
+        """Return why the stage cannot serve."""
+        return self._live.faults()
+
+    def prepare(self, work: Work) -> PhotoWork:
+        """Decode a request and its photo; raises the `RequestError` that says what is wrong with it."""
+        request = decode_request(work.delivery.payload)
+        if request.image is None:
+            raise BadRequest("requests by uri are switched off here; send the photo's bytes as image.")
+        version, model = self._live.get()
+        started_s = time.perf_counter()
+        pixels = decode(request.image, model.backbone.preprocessing, self._limits)
+        return PhotoWork(
+            delivery=work.delivery,
+            request=request,
+            pixels=pixels,
+            version=version,
+            model=model,
+            queue_ms=work.queue_ms,
+            decode_ms=(time.perf_counter() - started_s) * 1000,
+        )
+
+    def size_bytes(self, item: PhotoWork) -> int:
+        """Return the size of the decoded pixels."""
+        return item.pixels.nbytes
+
+    def run(self, items: Sequence[PhotoWork]) -> list[Outcome]:
+        """Return the hits of each photo. A photo is searched in the version that it was decoded for."""
+        outcomes: dict[int, Outcome] = {}
+        by_version: dict[str, list[int]] = {}
+        for position, item in enumerate(items):
+            by_version.setdefault(item.version, []).append(position)
+        for positions in by_version.values():
+            outcomes.update(zip(positions, _search([items[position] for position in positions]), strict=True))
+        return [outcomes[position] for position in range(len(items))]
+
+
+def _search(items: Sequence[PhotoWork]) -> list[Outcome]:
+    model = items[0].model
+    started_s = time.perf_counter()
+    features = model.backbone.embed(np.stack([item.pixels for item in items]))  # (N, D)
+    embedded_s = time.perf_counter()
+    distances, positions = model.index.search(features, max(item.request.images_k for item in items))  # (N, K)
+    batch_ms = {
+        "embed": (embedded_s - started_s) * 1000,
+        "search": (time.perf_counter() - embedded_s) * 1000,
+    }
+    return [
+        _hits(item, row_distances, row_positions, batch_ms)
+        for item, row_distances, row_positions in zip(items, distances, positions, strict=True)
+    ]
+
+
+def _hits(item: PhotoWork, distances: Distances, positions: Positions, batch_ms: dict[str, float]) -> HandOver:
+    request, model = item.request, item.model
+    images = tuple(
+        NeighbourImage(id=model.image_ids[position], distance=distance, keywords=model.keywords[position])
+        for position, distance in zip(
+            positions[: request.images_k].tolist(), distances[: request.images_k].tolist(), strict=True
+        )
+    )
+    hits = Hits(
+        id=item.delivery.request_id,
+        client=item.delivery.client,
+        model=item.version,
+        images=images,
+        top_k=request.top_k,
+        songs_per_image=request.songs_per_image,
+        submitted_ms=item.delivery.entered_ms,
+        timings_ms={"queue": item.queue_ms, "decode": item.decode_ms, **batch_ms},
+        user=request.user,
+        trace=request.trace,
+    )
+    return HandOver(item.delivery.keys.hits, encode_hits(hits))

@@ -1,0 +1,51 @@
+"""Puts a vision worker together."""
+
+from __future__ import annotations
+
+from songlens_shared.broker import connect
+from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
+from songlens_workers.models.live import LiveModel
+from songlens_workers.models.published import PublishedModels
+from songlens_workers.models.store import ModelStore
+from songlens_workers.runtime.claims import Inlet
+from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.service import prepare_server, serve
+from songlens_workers.settings import VisionSettings
+from songlens_workers.vision.backbone import Backbone, load_backbone
+from songlens_workers.vision.limits import ImageLimits
+from songlens_workers.vision.model import VisionModel, VisionModels
+from songlens_workers.vision.stage import VisionStage
+
+
+def run(settings: VisionSettings) -> None:
+    """Serve photos until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
+    connection = connect(settings.redis_url)
+    prepare_server(connection, settings)
+    partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
+    for keys in partitions:
+        connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
+    models = VisionModels(ModelStore(settings.models), load_backbone=lambda name: _backbone(name, settings))
+    live: LiveModel[VisionModel] = LiveModel(
+        current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
+    )
+    live.open()
+    serve(
+        VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels)),
+        settings,
+        connection=connection,
+        inlets=[
+            inlet
+            for keys in partitions
+            for inlet in (
+                Inlet(keys, keys.requests(INTERACTIVE)),
+                Inlet(keys, keys.requests(BULK), share=settings.bulk_share),
+            )
+        ],
+        group=VISION_GROUP,
+        live=live,
+        clock=ServerClock(),
+    )
+
+
+def _backbone(name: str, settings: VisionSettings) -> Backbone:
+    return load_backbone(name, weights=settings.weights, device=settings.device, threads=settings.threads)
