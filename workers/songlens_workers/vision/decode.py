@@ -157,6 +157,8 @@ def _to_rgb(photo: Image.Image) -> Image.Image:
         return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")
     if photo.mode in ("I", "F"):
         return _stretched(photo)
+    if photo.mode == "LAB":
+        raise BadImage("The photo is in CIELAB colours, which are not supported; save it in RGB and send it again.")
     if photo.has_transparency_data:
         rgba = photo.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
