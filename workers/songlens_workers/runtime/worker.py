@@ -139,6 +139,9 @@ class StageWorker(Generic[P]):
         keeper = Keeper(self._redis, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
         while not self._done.wait(self._settings.heartbeat_ms / 1000):
             keeper.round()
+            if time.monotonic() >= self._drain_until_s:
+                # Whoever still waits for a Redis that is away would wait past the drain limit.
+                self._patience.give_up()
 
     def _work(self) -> None:
         while not self._drained():

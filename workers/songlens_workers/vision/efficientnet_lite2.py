@@ -105,7 +105,10 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite2(nn.Module):
-    """The network; its parts bear the names of the weights file, less the leading underscores."""
+    """The network; its parts bear the names of the weights file, less the leading underscores.
+
+    `fc`, which scores the ImageNet classes, is not part of `forward`; it is there to show that the weights work.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,11 +126,6 @@ class EfficientNetLite2(nn.Module):
             maps = block(maps)
         maps = F.relu6(self.bn1(self.conv_head(maps)), inplace=True)  # (N, 1280, 9, 9)
         return maps.mean(dim=(2, 3))
-
-    def classify(self, images: Tensor) -> Tensor:
-        """Return the ImageNet scores, float32 (N, 1000); they tell whether the weights work."""
-        scores: Tensor = self.fc(self(images))
-        return scores
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -23,7 +23,7 @@ Positions = npt.NDArray[np.int64]
 _SPARE_CANDIDATES = 16
 _WIDENING = 4
 
-# For few queries one matrix product with top-k is up to four times as fast as FAISS on a CPU (33,459 x 4096, two cores);
+# For few queries one matrix product with top-k is up to four times as fast as FAISS (33,459 x 4096, two CPU cores);
 # for more, the scores (queries x vectors) would take too much memory, and FAISS works in blocks.
 _MAX_PRODUCT_QUERIES = 64
 _MAX_GPU_K = 2048

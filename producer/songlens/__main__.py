@@ -1,0 +1,5 @@
+"""`python -m songlens` is the `songlens` command."""
+
+from songlens.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The client's own verbs of the `songlens` command."""

