@@ -65,9 +65,16 @@ class FlatImageIndex:
     Searching is safe from several threads on a CPU; a GPU index wants one thread at a time.
     """
 
-    def __init__(self, index: faiss.IndexFlatL2, *, max_product_queries: int = _MAX_PRODUCT_QUERIES) -> None:
-        """Wrap a FAISS index; up to `max_product_queries` at once are searched by a matrix product on a CPU."""
+    def __init__(
+        self, index: faiss.IndexFlatL2, *, gpu: bool = True, max_product_queries: int = _MAX_PRODUCT_QUERIES
+    ) -> None:
+        """Wrap a FAISS index.
+
+        `gpu` takes the GPUs that FAISS finds. Without one, up to `max_product_queries` queries at once are searched by a
+        matrix product, and more by FAISS.
+        """
         self._index = index
+        self._gpu = gpu
         self._max_product_queries = max_product_queries
         self._gpu_index: Any = None
         self._vectors: Features = np.empty((0, index.d), np.float32)
@@ -147,7 +154,7 @@ class FlatImageIndex:
         memory = faiss.rev_swig_ptr(self._index.get_xb(), count * self.dimensions)
         self._vectors = memory.reshape(count, self.dimensions)
         self._squared_norms = np.einsum("nd,nd->n", self._vectors, self._vectors)
-        if faiss.get_num_gpus() > 0:
+        if self._gpu and faiss.get_num_gpus() > 0:
             self._gpu_index = faiss.index_cpu_to_all_gpus(self._index)
 
     def _checked(self, vectors: Features, what: str) -> Features:
