@@ -64,11 +64,12 @@ class Built:
     report: Mapping[str, Any]
 
 
-def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions) -> dict[str, Any]:
+def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions | None = None) -> dict[str, Any]:
     """Return all that decides what a build comes to; equal configurations make equal models.
 
     Raises `ConfigError` where songs or images are not there.
     """
+    options = options or BuildOptions()
     return {
         "songs_sha256": _tree_sha256(catalogue.songs),
         "images_sha256": _tree_sha256(catalogue.images),

@@ -1,0 +1,163 @@
+"""`songlens demo`: the whole system on this machine, from songs and images to songs for photos."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from songlens.client import Client
+from songlens.commands.render import show
+from songlens_shared.broker import connect, home
+from songlens_shared.errors import RequestError
+from songlens_training.commands.progress import progress_bars
+from songlens_training.progress import Progress
+from songlens_workers.commands.processes import WorkerProcess, stop_all
+from songlens_workers.embedded import EmbeddedBroker
+from songlens_workers.models.store import ModelStore
+
+if TYPE_CHECKING:
+    from songlens_training.demonstration import Answer, Query
+
+_START_LIMIT_S = 120.0
+_PHOTO_LIMIT_S = 60.0
+
+
+class Data(StrEnum):
+    """Which catalogue."""
+
+    GENERATED = "generated"
+    OPEN = "open"
+
+
+def command(
+    data: Annotated[Data, typer.Option(help="The generated catalogue, or open data that is fetched.")] = Data.GENERATED,
+    photos: Annotated[int, typer.Option(help="Photos to send; 0 sends all there are.")] = 8,
+    songs: Annotated[int | None, typer.Option(help="Songs of the generated catalogue.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Local file of VGG-19's weights.")] = None,
+) -> None:
+    """Get a catalogue, build a model, publish it, start the workers, send photos and show their songs."""
+    from songlens_training.demonstration import read_queries, spread
+
+    started_s = time.monotonic()
+    console = Console()
+    store = ModelStore(str(home() / "models"))
+    with progress_bars(console) as progress:
+        folder = _catalogue(data, songs, progress)
+        version = _model(console, store, folder, weights, progress)
+    queries = spread(read_queries(folder), photos)
+    with _system(console, store, version, weights) as client:
+        answers = [answer for query in queries if (answer := _answer(console, client, query))]
+    _summarise(console, folder, queries, answers, time.monotonic() - started_s)
+    raise typer.Exit(0 if len(answers) == len(queries) else 1)
+
+
+def _catalogue(data: Data, songs: int | None, progress: Progress) -> Path:
+    folder = home() / "catalogues" / data.value
+    if data is Data.OPEN:
+        from songlens_training.open_data.catalogue import OpenOptions, build
+
+        build(folder, home() / "downloads", OpenOptions(), progress)
+    else:
+        from songlens_training.generated.catalogue import GeneratedOptions, generate
+
+        generate(folder, GeneratedOptions() if songs is None else GeneratedOptions(songs=songs), progress)
+    return folder
+
+
+def _model(console: Console, store: ModelStore, folder: Path, weights: Path | None, progress: Progress) -> str:
+    from songlens_training.build import Catalogue, build_config, build_model, find_built
+    from songlens_training.demonstration import pretrained_backbone
+
+    backbone, why_not_vgg19 = pretrained_backbone(weights, progress)
+    if why_not_vgg19 is not None:
+        console.print(f"[yellow]{escape(why_not_vgg19)}")
+        console.print("[yellow]This demo goes on with EfficientNet-Lite2 (1280-d), whose weights come with a package.")
+    catalogue = Catalogue(songs=folder / "songs.jsonl", images=folder / "images.jsonl")
+    built = find_built(store, build_config(catalogue, backbone))
+    if built is None:
+        built = build_model(catalogue, store, backbone, progress=progress).manifest
+    console.print(
+        f"Model [bold]{built.version}[/]: {built.songs} songs, {built.images} images, {len(built.keywords)} keywords, "
+        f"{built.backbone.name}",
+        highlight=False,
+    )
+    return built.version
+
+
+@contextmanager
+def _system(console: Console, store: ModelStore, version: str, weights: Path | None) -> Iterator[Client]:
+    """An embedded Valkey with the model published, a vision worker and a song worker: three processes beside this."""
+    from songlens_training.publish import publish_model
+
+    logs = home() / "logs"
+    with (
+        tempfile.TemporaryDirectory(prefix="songlens-") as scratch,
+        EmbeddedBroker(Path(scratch), persistent=False) as broker,
+    ):
+        with connect(broker.url) as connection, progress_bars(console) as progress:
+            publish_model(store, version, connection, progress=progress)
+        own_weights = ["--weights", str(weights)] if weights else []
+        workers = [
+            WorkerProcess(
+                "vision",
+                ["vision", "--redis", broker.url, "--models", str(store), *own_weights],
+                log=logs / "demo-vision.log",
+            ),
+            WorkerProcess("songs", ["songs", "--redis", broker.url], log=logs / "demo-songs.log"),
+        ]
+        try:
+            for worker in workers:
+                worker.start()
+            with Client(broker.url) as client:
+                _wait_until_serving(console, client, workers)
+                yield client
+        finally:
+            stop_all(workers)
+
+
+def _wait_until_serving(console: Console, client: Client, workers: Sequence[WorkerProcess]) -> None:
+    """Return when the song worker and the vision worker have answered a photo that is no photo."""
+    with console.status("Starting Valkey, a vision worker and a song worker"):
+        handle = client.submit(b"are you there?", timeout_s=_START_LIMIT_S)
+        while not handle.done():
+            for worker in workers:
+                worker.check()
+            time.sleep(0.1)
+
+
+def _answer(console: Console, client: Client, query: Query) -> Answer | None:
+    try:
+        recommendation = client.recommend(query.path, timeout_s=_PHOTO_LIMIT_S)
+    except RequestError as error:
+        console.print(f"[red]{escape(query.title)}: {error.code}: {escape(error.message)}")
+        return None
+    show(console, query.title, recommendation)
+    from songlens_training.demonstration import Answer
+
+    return Answer(query=query, recommendation=recommendation) if recommendation.songs else None
+
+
+def _summarise(
+    console: Console, folder: Path, queries: Sequence[Query], answers: Sequence[Answer], seconds: float
+) -> None:
+    from songlens_training.demonstration import lyrics_by_song, theme_share
+
+    console.rule(align="left")
+    console.print(f"[bold]{len(answers)} of {len(queries)} photos got songs[/], in {seconds:.0f} s from start to end")
+    held, shown = theme_share(answers, lyrics_by_song(folder))
+    if shown:
+        console.print(f"{held} of {shown} songs ({held / shown:.0%}) hold their photo's keyword in title or lyrics")
+    if answers:
+        totals_ms = [answer.recommendation.timings_ms["total"] for answer in answers]
+        console.print(f"median time from queue to reply: {statistics.median(totals_ms):.0f} ms")
+    console.print("Run it for your own photos: [bold]songlens up[/], then [bold]songlens send PHOTO[/]")
