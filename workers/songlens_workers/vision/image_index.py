@@ -70,8 +70,8 @@ class FlatImageIndex:
     ) -> None:
         """Wrap a FAISS index.
 
-        `gpu` takes the GPUs that FAISS finds. Without one, up to `max_product_queries` queries at once are searched by a
-        matrix product, and more by FAISS.
+        `gpu` takes the GPUs that FAISS finds. Without one, up to `max_product_queries` queries at once are searched
+        by a matrix product, and more by FAISS.
         """
         self._index = index
         self._gpu = gpu
