@@ -1,0 +1,79 @@
+"""Outlines in scene coordinates, each an array of points (N, 2): ellipses, curves, petals, ridges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songlens_training.generated.colour import ASPECT
+
+Points = NDArray[np.float64]
+PointsLike = Points | Sequence[tuple[float, float]]
+
+
+def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, turn: float = 0.0, n: int = 28) -> Points:
+    """Return an ellipse (a circle without `ry`), turned by `turn` radians."""
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    ring = np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], axis=1)
+    return placed(ring, x, y, turn=turn)
+
+
+def arc(x: float, y: float, rx: float, ry: float, *, span: tuple[float, float], n: int = 24) -> Points:
+    """Return the open arc of an ellipse over a span of angles in radians (0 is right, pi/2 is down)."""
+    angle = np.linspace(*span, n)
+    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
+
+
+def placed(points: PointsLike, x: float, y: float, size: float = 1.0, turn: float = 0.0) -> Points:
+    """Return points drawn around the origin, scaled, turned (radians, clockwise) and moved to (x, y)."""
+    cos, sin = np.cos(turn), np.sin(turn)
+    turned = np.asarray(points, float) @ np.array([[cos, sin], [-sin, cos]])
+    return turned * size + (x, y)
+
+
+def mirrored(points: PointsLike) -> Points:
+    """Return the points mirrored left to right about x = 0."""
+    return np.asarray(points, float) * (-1, 1)
+
+
+def curve(points: PointsLike, closed: bool = True, steps: int = 8) -> Points:
+    """Return a smooth Catmull-Rom curve through the points."""
+    p = np.asarray(points, float)
+    ahead = np.roll(p, -1, axis=0) if closed else np.vstack([p[1:], p[-1:]])
+    after = np.roll(p, -2, axis=0) if closed else np.vstack([p[2:], p[-1:], p[-1:]])
+    before = np.roll(p, 1, axis=0) if closed else np.vstack([p[:1], p[:-1]])
+    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]  # (1, S, 1)
+    a, b, c, d = (q[:, None, :] for q in (before, p, ahead, after))  # each (N, 1, 2)
+    line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    smooth: Points = line.reshape(-1, 2)
+    return smooth if closed else smooth[: -(steps - 1)]
+
+
+def petal(x: float, y: float, length: float, width: float, turn: float) -> Points:
+    """Return a petal or leaf that grows from (x, y) in the direction `turn`, widest past its middle."""
+    half = [(0.0, 0.0), (0.35, 0.32), (0.7, 0.5), (0.93, 0.28), (1.0, 0.0)]
+    outline = half + [(a, -b) for a, b in half[-2:0:-1]]
+    return placed(np.array(outline) * (length, width), x, y, turn=turn)
+
+
+def profile(rng: np.random.Generator, y: float, height: float, roughness: float = 0.5, *, waves: float = 3) -> Points:
+    """Return a skyline from the left edge to the right (161 points): fractal noise around height `y`."""
+    x = np.linspace(0, ASPECT, 161)
+    rise = np.zeros_like(x)
+    strength, frequency = 1.0, waves
+    for _ in range(6):
+        knots = rng.uniform(-1, 1, int(frequency) + 3)
+        at = x / ASPECT * frequency + rng.uniform(0, 1)
+        cell = at.astype(int)
+        ease = (1 - np.cos(np.pi * (at - cell))) / 2
+        rise += strength * (knots[cell] * (1 - ease) + knots[cell + 1] * ease)
+        strength, frequency = strength * roughness, frequency * 2
+    return np.stack([x, y + height * rise], axis=1)
+
+
+def ground(skyline: PointsLike, bottom: float = 1.05) -> Points:
+    """Return the area below a skyline, down to `bottom`."""
+    line = np.asarray(skyline, float)
+    return np.vstack([line, [(line[-1, 0], bottom), (line[0, 0], bottom)]])
