@@ -1,4 +1,4 @@
-"""The demo's parts that are not screen output: which catalogue, which backbone, which photos, how good the answers are."""
+"""The demo without its screen: which backbone, which photos, how good the answers are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from songlens.recommendation import Recommendation
-from songlens_shared.errors import WeightsUnavailable
+from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
 from songlens_training.progress import Progress
 from songlens_workers.vision.backbone import Backbone, load_backbone
 
@@ -52,7 +52,7 @@ def pretrained_backbone(weights: Path | None, progress: Progress) -> tuple[Backb
 
     try:
         return load_backbone("vgg19", weights=weights, progress=downloading), None
-    except WeightsUnavailable as error:
+    except (WeightsUnavailable, WeightsDamaged) as error:
         if weights is not None:
             raise
         return load_backbone("efficientnet_lite2"), error.message

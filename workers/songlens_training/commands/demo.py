@@ -20,7 +20,7 @@ from songlens.commands.render import show
 from songlens_shared.broker import connect, home
 from songlens_shared.errors import RequestError
 from songlens_training.commands.progress import progress_bars
-from songlens_training.progress import Progress
+from songlens_training.progress import Progress, step
 from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.store import ModelStore
@@ -42,7 +42,8 @@ class Data(StrEnum):
 def command(
     data: Annotated[Data, typer.Option(help="The generated catalogue, or open data that is fetched.")] = Data.GENERATED,
     photos: Annotated[int, typer.Option(help="Photos to send; 0 sends all there are.")] = 8,
-    songs: Annotated[int | None, typer.Option(help="Songs of the generated catalogue.")] = None,
+    songs: Annotated[int, typer.Option(help="Songs of the generated catalogue.")] = 2400,
+    images_per_theme: Annotated[int, typer.Option(help="Images of each theme of the generated catalogue.")] = 24,
     weights: Annotated[Path | None, typer.Option(help="Local file of VGG-19's weights.")] = None,
 ) -> None:
     """Get a catalogue, build a model, publish it, start the workers, send photos and show their songs."""
@@ -52,7 +53,7 @@ def command(
     console = Console()
     store = ModelStore(str(home() / "models"))
     with progress_bars(console) as progress:
-        folder = _catalogue(data, songs, progress)
+        folder = _catalogue(data, songs, images_per_theme, progress)
         version = _model(console, store, folder, weights, progress)
     queries = spread(read_queries(folder), photos)
     with _system(console, store, version, weights) as client:
@@ -61,7 +62,7 @@ def command(
     raise typer.Exit(0 if len(answers) == len(queries) else 1)
 
 
-def _catalogue(data: Data, songs: int | None, progress: Progress) -> Path:
+def _catalogue(data: Data, songs: int, images_per_theme: int, progress: Progress) -> Path:
     folder = home() / "catalogues" / data.value
     if data is Data.OPEN:
         from songlens_training.open_data.catalogue import OpenOptions, build
@@ -70,7 +71,8 @@ def _catalogue(data: Data, songs: int | None, progress: Progress) -> Path:
     else:
         from songlens_training.generated.catalogue import GeneratedOptions, generate
 
-        generate(folder, GeneratedOptions() if songs is None else GeneratedOptions(songs=songs), progress)
+        options = GeneratedOptions(songs=songs, images_per_theme=images_per_theme)
+        generate(folder, options, step(progress, "Generating songs and images"))
     return folder
 
 
@@ -126,7 +128,7 @@ def _system(console: Console, store: ModelStore, version: str, weights: Path | N
 
 
 def _wait_until_serving(console: Console, client: Client, workers: Sequence[WorkerProcess]) -> None:
-    """Return when the song worker and the vision worker have answered a photo that is no photo."""
+    """Return when the vision worker has answered a photo that is no photo; the song worker starts sooner."""
     with console.status("Starting Valkey, a vision worker and a song worker"):
         handle = client.submit(b"are you there?", timeout_s=_START_LIMIT_S)
         while not handle.done():

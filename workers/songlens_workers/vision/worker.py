@@ -12,6 +12,8 @@ from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.service import prepare_server, serve
 from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone, load_backbone
+from songlens_workers.vision.cpus import available_cpus
+from songlens_workers.vision.image_index import set_search_threads
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
 from songlens_workers.vision.stage import VisionStage
@@ -24,6 +26,7 @@ def run(settings: VisionSettings) -> None:
     partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
     for keys in partitions:
         connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
+    set_search_threads(settings.threads or available_cpus())
     models = VisionModels(ModelStore(settings.models), load_backbone=lambda name: _backbone(name, settings))
     live: LiveModel[VisionModel] = LiveModel(
         current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
