@@ -16,7 +16,7 @@ from songlens_shared.errors import DataError
 from songlens_training.open_data.emoji import Emoji, draw, read_emoji, read_pictures
 from songlens_training.open_data.lexicon import read_lexicon, relevances
 from songlens_training.open_data.options import OpenOptions
-from songlens_training.open_data.packages import EMOJI_IMAGES, EMOJI_NAMES, PACKAGES, PHOTOGRAPHS, POETRY, fetch
+from songlens_training.open_data.packages import PACKAGES, Packages, fetch
 from songlens_training.open_data.photographs import PHOTOGRAPH_LIST, read_photographs
 from songlens_training.open_data.selection import (
     Relevances,
@@ -31,8 +31,11 @@ from songlens_training.progress import Progress
 __all__ = ["OpenOptions", "build", "is_complete"]
 
 FORMAT = 1
+KIND = "open"
 RECIPE = 1
 """Raised when the code makes another catalogue from the same options, so that old catalogues are built anew."""
+
+EMOJI_SOURCE = f"{PACKAGES.emoji_images.name} {PACKAGES.emoji_images.version}"
 
 Row = dict[str, Any]
 
@@ -47,58 +50,82 @@ class _Pictures:
     by_id: dict[str, Emoji]
 
 
-def build(folder: Path, cache: Path, options: OpenOptions, progress: Progress) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Archives:
+    """The verified archives, under the names of `Packages`."""
+
+    poetry: Path
+    emoji_images: Path
+    emoji_names: Path
+    photographs: Path
+
+
+def build(
+    folder: Path, cache: Path, options: OpenOptions, progress: Progress, *, packages: Packages = PACKAGES
+) -> None:
     """Make the catalogue in `folder` from packages fetched into `cache`; do nothing when it is there already.
 
     The folder appears whole or not at all, and `catalogue.json` is written last. An older open catalogue is
     replaced. Raises `DataError` when a package can neither be found nor fetched nor read, when too few songs
     contain any keyword, or when `folder` holds something else.
     """
-    description = _describe(options)
-    if is_complete(folder, options):
+    if is_complete(folder, options, packages):
         return
     _refuse_foreign(folder)
-    archives = {package.name: fetch(package, cache, progress) for package in PACKAGES}
+    archives = _Archives(
+        poetry=fetch(packages.poetry, cache, progress),
+        emoji_images=fetch(packages.emoji_images, cache, progress),
+        emoji_names=fetch(packages.emoji_names, cache, progress),
+        photographs=fetch(packages.photographs, cache, progress),
+    )
     with _replacing(folder) as draft:
-        songs, dropped = _write_songs(draft, archives[POETRY.name], options, progress)
+        songs, dropped = _write_songs(draft, archives.poetry, options, progress)
         pictures = _choose_pictures(archives, songs, options)
-        images = _write_images(draft, archives[EMOJI_IMAGES.name], pictures, options, progress)
-        queries = _write_queries(draft, archives[PHOTOGRAPHS.name], pictures)
+        _write_pictures(draft, archives.emoji_images, pictures, options, progress)
+        _write_jsonl(draft / "images.jsonl", (_image_row(one, pictures.relevances) for one in pictures.kept))
+        queries = _write_queries(draft, archives.photographs, pictures)
         (draft / "LICENCES.md").write_bytes(_resource("LICENCES.md"))
-        counts = {"songs": len(songs), "images": images, "queries": queries, "dropped_songs": dropped}
-        _write_json(draft / "catalogue.json", {**description, **counts})
+        counts = {"songs": len(songs), "images": len(pictures.kept), "queries": queries}
+        _write_json(draft / "catalogue.json", {**_describe(options, packages), **counts, "dropped_songs": dropped})
 
 
-def is_complete(folder: Path, options: OpenOptions) -> bool:
+def is_complete(folder: Path, options: OpenOptions, packages: Packages = PACKAGES) -> bool:
     """Tell whether `folder` holds the catalogue that `build` would make of these options."""
-    try:
-        found = json.loads((folder / "catalogue.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and all(found.get(key) == value for key, value in _describe(options).items())
+    found = _read_description(folder)
+    return all(found.get(key) == value for key, value in _describe(options, packages).items())
 
 
-def _describe(options: OpenOptions) -> Row:
+def _describe(options: OpenOptions, packages: Packages) -> Row:
     """Return what decides the content of a catalogue."""
     return {
         "format": FORMAT,
-        "kind": "open",
+        "kind": KIND,
         "options": asdict(options),
         "recipe": RECIPE,
         "lexicon_sha256": hashlib.sha256(_resource("lexicon.tsv")).hexdigest(),
-        "packages": {f"{package.name} {package.version}": package.sha256 for package in PACKAGES},
+        "packages": {f"{package.name} {package.version}": package.sha256 for package in packages},
     }
+
+
+def _read_description(folder: Path) -> Row:
+    """Return what the catalogue in the folder says of itself; nothing when there is none."""
+    try:
+        found = json.loads((folder / "catalogue.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise `DataError` rather than replace what `build` has not made."""
+    if not folder.exists() or _read_description(folder).get("kind") == KIND:
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise DataError(f"{folder} holds something else than an open catalogue; choose another folder.")
 
 
 def _resource(name: str) -> bytes:
     return resources.files(__package__).joinpath(name).read_bytes()
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if not folder.exists() or (folder / "catalogue.json").is_file():
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise DataError(f"{folder} is not a catalogue; it is left alone. Name another folder, or remove it.")
 
 
 @contextmanager
@@ -126,8 +153,8 @@ def _write_songs(
     return songs, book.dropped
 
 
-def _choose_pictures(archives: dict[str, Path], songs: list[Song], options: OpenOptions) -> _Pictures:
-    every = read_emoji(archives[EMOJI_IMAGES.name], archives[EMOJI_NAMES.name])
+def _choose_pictures(archives: _Archives, songs: list[Song], options: OpenOptions) -> _Pictures:
+    every = read_emoji(archives.emoji_images, archives.emoji_names)
     shown = relevances(every, choose_keywords(read_lexicon(), songs, options))
     held_out = hold_out(every, shown)
     staying = {emoji_id: keywords for emoji_id, keywords in shown.items() if emoji_id not in held_out}
@@ -141,18 +168,16 @@ def _choose_pictures(archives: dict[str, Path], songs: list[Song], options: Open
     )
 
 
-def _write_images(draft: Path, archive: Path, pictures: _Pictures, options: OpenOptions, progress: Progress) -> int:
-    """Draw the emoji of the catalogue and those held out, and list the former in `images.jsonl`."""
+def _write_pictures(draft: Path, archive: Path, pictures: _Pictures, options: OpenOptions, progress: Progress) -> None:
+    """Draw the emoji of the catalogue and those held out."""
     for folder in ("images", "queries"):
         (draft / folder).mkdir()
-    places = {pictures.by_id[one].picture: _query_path(one) for one in pictures.held_out}
+    places = {pictures.by_id[emoji_id].picture: _query_path(emoji_id) for emoji_id in pictures.held_out}
     places |= {one.picture: _image_path(one.id) for one in pictures.kept}
     for done, (name, png) in enumerate(read_pictures(archive, places.keys())):
         progress("Drawing emoji", done, len(places))
         draw(png, options.image_pixels).save(draft / places[name])
     progress("Drawing emoji", len(places), len(places))
-    _write_jsonl(draft / "images.jsonl", (_image_row(one, pictures.relevances) for one in pictures.kept))
-    return len(pictures.kept)
 
 
 def _image_row(emoji: Emoji, relevances: Relevances) -> Row:
@@ -163,7 +188,7 @@ def _image_row(emoji: Emoji, relevances: Relevances) -> Row:
         "title": f"{emoji.sign} {emoji.label}",
         "licence": "Apache-2.0",
         "attribution": "Noto Emoji, Google LLC",
-        "source": f"{EMOJI_IMAGES.name} {EMOJI_IMAGES.version}",
+        "source": EMOJI_SOURCE,
     }
 
 

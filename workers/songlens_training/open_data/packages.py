@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,35 +35,49 @@ class Package:
     sha256: str
 
 
-POETRY = Package(
-    client="npm",
-    name="chinese-poetry",
-    version="2.0.1",
-    archive="chinese-poetry-2.0.1.tgz",
-    sha256="25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86",
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """Where the parts of the catalogue come from."""
+
+    poetry: Package
+    emoji_images: Package
+    emoji_names: Package
+    photographs: Package
+
+    def __iter__(self) -> Iterator[Package]:
+        return iter((self.poetry, self.emoji_images, self.emoji_names, self.photographs))
+
+
+PACKAGES = Packages(
+    poetry=Package(
+        client="npm",
+        name="chinese-poetry",
+        version="2.0.1",
+        archive="chinese-poetry-2.0.1.tgz",
+        sha256="25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86",
+    ),
+    emoji_images=Package(
+        client="npm",
+        name="emoji-datasource-google",
+        version="16.0.0",
+        archive="emoji-datasource-google-16.0.0.tgz",
+        sha256="fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+    ),
+    emoji_names=Package(
+        client="npm",
+        name="emojibase-data",
+        version="17.0.0",
+        archive="emojibase-data-17.0.0.tgz",
+        sha256="d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a",
+    ),
+    photographs=Package(
+        client="pip",
+        name="foolbox",
+        version="3.3.4",
+        archive="foolbox-3.3.4-py3-none-any.whl",
+        sha256="11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
+    ),
 )
-EMOJI_IMAGES = Package(
-    client="npm",
-    name="emoji-datasource-google",
-    version="16.0.0",
-    archive="emoji-datasource-google-16.0.0.tgz",
-    sha256="fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
-)
-EMOJI_NAMES = Package(
-    client="npm",
-    name="emojibase-data",
-    version="17.0.0",
-    archive="emojibase-data-17.0.0.tgz",
-    sha256="d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a",
-)
-PHOTOGRAPHS = Package(
-    client="pip",
-    name="foolbox",
-    version="3.3.4",
-    archive="foolbox-3.3.4-py3-none-any.whl",
-    sha256="11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
-)
-PACKAGES = (POETRY, EMOJI_IMAGES, EMOJI_NAMES, PHOTOGRAPHS)
 
 
 def fetch(package: Package, cache: Path, progress: Progress) -> Path:

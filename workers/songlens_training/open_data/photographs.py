@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from songlens_training.open_data.archives import read_members
-from songlens_training.open_data.packages import PHOTOGRAPHS, fetch
+from songlens_training.open_data.packages import PACKAGES, fetch
 from songlens_training.progress import Progress, silent
 
 _FOLDER = "foolbox/data/"
@@ -56,7 +56,7 @@ def photographs(cache: Path, progress: Progress = silent) -> list[tuple[Path, st
 
     Raises `DataError` when the package can neither be found in the cache nor fetched.
     """
-    archive = fetch(PHOTOGRAPHS, cache, progress)
+    archive = fetch(PACKAGES.photographs, cache, progress)
     folder = cache / "photographs"
     folder.mkdir(exist_ok=True)
     missing = {one.file for one in PHOTOGRAPH_LIST if not (folder / one.file).exists()}
