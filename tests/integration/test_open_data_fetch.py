@@ -193,6 +193,7 @@ def test_a_registry_that_is_away_is_explained(
     assert {"npm": "pack songlens-tiny@1.0.0", "pip": "pip download"}[package.client] in message
     assert str(tmp_path / "downloads" / package.archive) in message
     assert package.sha256 in message
+    assert {"npm": "ECONNREFUSED", "pip": "ERROR: No matching distribution"}[package.client] in message
     assert list((tmp_path / "downloads").iterdir()) == []
 
 

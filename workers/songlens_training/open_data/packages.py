@@ -121,7 +121,7 @@ def _run_client(package: Package, folder: Path, archive: Path) -> Path:
         raise _failure(package, command, archive, str(error)) from error
     fetched = folder / package.archive
     if done.returncode != 0 or not fetched.is_file():
-        raise _failure(package, command, archive, _last_lines(done.stderr or done.stdout))
+        raise _failure(package, command, archive, _reason(done.stderr or done.stdout))
     return fetched
 
 
@@ -174,5 +174,8 @@ def _by_hand(package: Package, archive: Path) -> str:
     return f"Or run `{fetch_command}` where there is a network and put the file at {archive} (sha256 {package.sha256})."
 
 
-def _last_lines(output: str, count: int = 6) -> str:
-    return "\n".join(output.strip().splitlines()[-count:])
+def _reason(output: str, count: int = 4) -> str:
+    """Return the lines that tell what went wrong: npm leads with them, pip ends with them."""
+    lines = output.strip().splitlines()
+    errors = [line for line in lines if line.lower().startswith(("npm err", "error"))]
+    return "\n".join(errors[:count] or lines[-count:])
