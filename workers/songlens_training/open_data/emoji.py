@@ -71,8 +71,8 @@ def read_pictures(images_archive: Path, names: Collection[str]) -> Iterator[tupl
 def draw(png: bytes, pixels: int) -> Image.Image:
     """Return the emoji, enlarged (bicubic), in the middle of a white square: RGB, `pixels` a side.
 
-    Bicubic, and the white margin, put the most photographs next to emoji of their own kind; Lanczos rings at the
-    hard edges of a drawing, and a drawing that fills the frame looks like no photo of a thing.
+    White, and a margin as around the subject of a photo. Among the fillings, filters and grounds that were tried
+    on 14 labelled photographs none stood out: they differ by a photo or two, which is chance.
     """
     side = round(pixels * PICTURE_SHARE)
     with Image.open(io.BytesIO(png)) as picture:
