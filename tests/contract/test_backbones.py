@@ -183,10 +183,11 @@ def test_efficientnet_equals_its_reference() -> None:
     y, x = np.mgrid[0:260, 0:260]
     channels = [(y + x) // 2 % 256, 255 * ((x // 20 + y // 20) % 2), y * x // 260 % 256]
     pixels = np.stack(channels, axis=-1).astype(np.uint8)[None]
-    features = efficientnet_lite2.load(device="cpu").embed(pixels)[0]
+    unit = efficientnet_lite2.load(device="cpu").embed(pixels)[0]
+    assert float(np.linalg.norm(unit)) == pytest.approx(1, abs=1e-5)
+    features = unit * np.float32(11.34002)  # the reference's length
     assert features.argsort()[::-1][:8].tolist() == [302, 942, 1208, 52, 295, 749, 1100, 631]
     np.testing.assert_allclose(np.sort(features)[::-1][:4], [4.10475, 3.83217, 3.58159, 2.98113], atol=1e-3)
-    assert float(np.linalg.norm(features)) == pytest.approx(11.34002, abs=1e-3)
     network, _ = efficientnet_lite2.read_network(efficientnet_lite2.packaged_weights())
     with torch.inference_mode():
         scores = network.fc(torch.from_numpy(features))

@@ -1,0 +1,130 @@
+"""The whole system as a user has it: a catalogue, a model, a server, worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from songlens import Client
+from songlens_shared.broker import connect
+from songlens_training.build import BuildOptions, Built, Catalogue, build_model
+from songlens_training.embedding import EmbeddingOptions
+from songlens_training.generated.catalogue import GeneratedOptions, generate
+from songlens_training.publish import publish_model
+from songlens_workers.commands.processes import WorkerProcess, stop_all
+from songlens_workers.embedded import EmbeddedBroker
+from songlens_workers.models.store import ModelStore
+from songlens_workers.vision.backbone import load_backbone
+
+START_LIMIT_S = 90.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A built model and the catalogue it came from."""
+
+    catalogue: Path
+    store: ModelStore
+    built: Built
+
+    @property
+    def version(self) -> str:
+        return self.built.manifest.version
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model of the generated catalogue, with pretrained EfficientNet-Lite2 features."""
+    catalogue = tmp_path_factory.mktemp("catalogue") / "generated"
+    generate(catalogue, GeneratedOptions(songs=900, images_per_theme=8, queries_per_theme=2), lambda done, total: None)
+    store = ModelStore(str(tmp_path_factory.mktemp("models")))
+    built = build_model(
+        Catalogue(songs=catalogue / "songs.jsonl", images=catalogue / "images.jsonl"),
+        store,
+        load_backbone("efficientnet_lite2"),
+        BuildOptions(embedding=EmbeddingOptions(seed=1)),
+    )
+    return Model(catalogue=catalogue, store=store, built=built)
+
+
+@dataclass(frozen=True)
+class System:
+    """Running processes, and how to reach them."""
+
+    url: str
+    model: Model
+    vision: WorkerProcess
+    songs: WorkerProcess
+
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the `songlens` command against this system."""
+        return songlens(*arguments, SONGLENS_REDIS_URL=self.url, **environment)
+
+
+def songlens(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the `songlens` command as a person does."""
+    return subprocess.run(
+        [sys.executable, "-m", "songlens", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "160", **environment},
+        timeout=240,
+        check=False,
+    )
+
+
+@contextmanager
+def running_system(folder: Path, binary: Path | None, model: Model, *settings: str) -> Iterator[System]:
+    """Start a server with the model published and one worker of each stage; wait until they serve."""
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker(folder / "broker", persistent=False, binary=binary))
+        with connect(broker.url) as connection:
+            publish_model(model.store, model.version, connection)
+        common = ["--redis", broker.url, *arguments]
+        vision = WorkerProcess("vision", ["vision", *common, "--models", str(model.store)], log=folder / "vision.log")
+        songs = WorkerProcess("songs", ["songs", *common], log=folder / "songs.log")
+        stack.callback(stop_all, [vision, songs])
+        for worker in (vision, songs):
+            worker.start()
+        system = System(url=broker.url, model=model, vision=vision, songs=songs)
+        wait_until_serving(system)
+        yield system
+
+
+def wait_until_serving(system: System) -> None:
+    """Return when a photo of the catalogue has got its songs."""
+    photo = next((system.model.catalogue / "images").rglob("*.jpg"))
+    with Client(system.url) as client:
+        client.recommend(photo, timeout_s=START_LIMIT_S)
+    for worker in (system.vision, system.songs):
+        worker.check()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None, model: Model) -> Iterator[System]:
+    """The system, for all tests of one module."""
+    with running_system(tmp_path_factory.mktemp("system"), redis_server, model) as running:
+        yield running
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[Client]:
+    """A client of the system."""
+    with Client(system.url) as connected:
+        yield connected
+
+
+def kill(worker: WorkerProcess) -> None:
+    """End a worker as a power cut does."""
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
