@@ -121,6 +121,10 @@ class Canvas:
         """Return the mask of an upright ellipse."""
         return self.mask(ellipse(x, y, rx, ry, n=64), soft)
 
+    def below(self, y: float, soft: float = 0.0) -> Floats:
+        """Return the mask of everything below a height."""
+        return self.mask([(-0.1, y), (ASPECT + 0.1, y), (ASPECT + 0.1, 1.1), (-0.1, 1.1)], soft)
+
     def noise(self, cells: float, octaves: int = 3, stretch: float = 1.0) -> Floats:
         """Return fractal noise (H, W), about 0..1, with `cells` blobs in the height, `stretch` times as wide."""
         coarse = np.zeros((HEIGHT // 2, WIDTH // 2), np.float32)
@@ -158,7 +162,7 @@ class Canvas:
 
     def shade(self, field: Floats | float, mask: Floats | None = None) -> None:
         """Multiply by a field (H, W) or a number, within the mask if there is one."""
-        factor = np.asarray(field, np.float32)
+        factor: Floats = np.asarray(field, np.float32)
         if mask is not None:
             factor = 1 + (factor - 1) * mask
         self.pixels *= factor

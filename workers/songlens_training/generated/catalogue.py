@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from songlens_shared.errors import DataError
-
 from songlens_training.generated.lyrics import song
 from songlens_training.generated.picture import Picture, paint
 from songlens_training.generated.themes import THEMES
@@ -58,10 +57,11 @@ class GeneratedOptions:
 
     def check(self) -> None:
         """Raise `DataError` if these numbers make no catalogue."""
-        for name, least in (("songs", 1), ("images_per_theme", 1), ("queries_per_theme", 0)):
+        for name, least in (("seed", None), ("songs", 1), ("images_per_theme", 1), ("queries_per_theme", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise DataError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            if type(value) is not int or (least is not None and value < least):
+                bound = "" if least is None else f" of at least {least}"
+                raise DataError(f"{name} must be a whole number{bound}, not {value!r}.")
 
 
 def generate(folder: Path, options: GeneratedOptions, progress: Progress, *, processes: int | None = None) -> None:
@@ -120,7 +120,7 @@ def _description(options: GeneratedOptions) -> dict[str, Any]:
 
 
 def _write(folder: Path, options: GeneratedOptions, progress: Progress, processes: int | None) -> None:
-    pictures = _pictures(options)
+    pictures = planned(options)
     total = options.songs + len(pictures)
     for parent in {picture.path.parent for picture in pictures}:
         (folder / parent).mkdir(parents=True, exist_ok=True)
@@ -156,8 +156,8 @@ def _write_songs(folder: Path, options: GeneratedOptions) -> Iterator[int]:
             yield number + 1
 
 
-def _pictures(options: GeneratedOptions) -> list[Picture]:
-    """Return what is to be painted; queries are numbered apart, so no size of catalogue contains one."""
+def planned(options: GeneratedOptions) -> list[Picture]:
+    """Return the pictures of a catalogue; queries are seeded apart, so no size of catalogue contains one."""
     sizes = (("images", options.images_per_theme), ("queries", options.queries_per_theme))
     return [
         Picture(seed=options.seed, kind=kind, theme=theme, number=number)

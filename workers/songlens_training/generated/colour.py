@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
+"""float32 wherever whole pictures are concerned."""
 Channels = tuple[float, float, float]
 Colour = str | Channels
 """One colour: `"#rrggbb"` or three channels."""

@@ -7,6 +7,7 @@ theme), `common.txt` (lines that hold no keyword), `words.txt` (what fills `{whe
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def song(seed: int, number: int, rank: int) -> Song:
 
 def popularity(rank: int) -> int:
     """Return how often the song of this rank is played: Zipf's law with exponent 0.9."""
-    return max(1, round(1_000_000 / rank**0.9))
+    return max(1, round(1_000_000 * math.pow(rank, -0.9)))
 
 
 def _themes(dice: random.Random) -> tuple[str, ...]:

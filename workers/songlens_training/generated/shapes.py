@@ -29,7 +29,7 @@ def arc(x: float, y: float, rx: float, ry: float, *, span: tuple[float, float], 
 def placed(points: PointsLike, x: float, y: float, size: float = 1.0, turn: float = 0.0) -> Points:
     """Return points drawn around the origin, scaled, turned (radians, clockwise) and moved to (x, y)."""
     cos, sin = np.cos(turn), np.sin(turn)
-    turned = np.asarray(points, float) @ np.array([[cos, sin], [-sin, cos]])
+    turned: Points = np.asarray(points, float) @ np.array([[cos, sin], [-sin, cos]])
     return turned * size + (x, y)
 
 

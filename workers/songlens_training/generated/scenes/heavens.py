@@ -187,7 +187,7 @@ def lightning(canvas: Canvas) -> None:
         for start in (8, 14, 19):
             _strike(
                 canvas,
-                _bolt(canvas, *bolt[start], bolt[start, 1] + canvas.between(0.2, 0.35), canvas.pick([-1, 1])),
+                _fork(canvas, *bolt[start]),
                 0.005,
             )
     hills(canvas, NIGHT, 0.9, 0.03, "#05060d", far=0.05)
@@ -199,6 +199,11 @@ def _bolt(canvas: Canvas, x: float, y: float, end: float, lean: float = 0.0) -> 
     fall = np.linspace(y, end, 25)
     steps = [canvas.between(-0.035, 0.035) + lean * 0.014 for _ in range(24)]
     return np.stack([x + np.concatenate([[0], np.cumsum(steps)]), fall], axis=1)
+
+
+def _fork(canvas: Canvas, x: float, y: float) -> Points:
+    """Return a side branch from a point of the bolt."""
+    return _bolt(canvas, x, y, y + canvas.between(0.2, 0.35), canvas.pick([-1, 1]))
 
 
 def _strike(canvas: Canvas, path: Points, width: float) -> None:

@@ -45,26 +45,23 @@ def sea(canvas: Canvas) -> None:
 def _breaker(canvas: Canvas, y: float, height: float, shallow: Colour) -> None:
     """Roll one wave in: a lit green face under a crest of foam."""
     crest = profile(canvas.rng, y, height * 0.6, 0.4, waves=2)
-    face = canvas.mask(np.vstack([crest, crest[::-1] + (0, height * 2.2)]), 0.004)
+    face = canvas.mask(np.vstack([crest, placed(crest[::-1], 0, height * 2.2)]), 0.004)
     canvas.fill(face, mix(shallow, "#e8fff5", 0.25), 0.7)
-    foam = canvas.mask(np.vstack([crest - (0, height * 0.5), crest[::-1] + (0, height * 0.8)]), height * 0.25)
+    foam = canvas.mask(
+        np.vstack([placed(crest, 0, -height * 0.5), placed(crest[::-1], 0, height * 0.8)]), height * 0.25
+    )
     canvas.fill(foam * np.clip((canvas.noise(50, 3, 2.5) - 0.3) * 4, 0, 1), "#ffffff", 0.95)
 
 
 def _beach(canvas: Canvas, y: float) -> None:
     """Lay wet and dry sand in front, edged with lace of foam."""
     edge = profile(canvas.rng, y, 0.03, 0.35, waves=1.5)
-    canvas.fill(
-        canvas.mask(ground(edge - (0, 0.05)), 0.01) * np.clip((canvas.noise(34, 3, 2) - 0.25) * 3, 0, 1),
-        "#ffffff",
-        0.95,
-    )
+    lace = np.clip((canvas.noise(34, 3, 2) - 0.25) * 3, 0, 1)
+    canvas.fill(canvas.mask(ground(placed(edge, 0, -0.05)), 0.01) * lace, "#ffffff", 0.95)
     sand = canvas.pick(["#dcbf8c", "#e6d0a4", "#cfb07c"])
     canvas.fill(canvas.mask(ground(edge)), mix(sand, "#6d5130", 0.35))
-    canvas.fill(
-        canvas.mask(ground(edge + (0, 0.03)), 0.012),
-        ramp(canvas.noise(80, 2), mix(sand, "#8a6b40", 0.2), sand, mix(sand, "#ffffff", 0.2)),
-    )
+    dry = ramp(canvas.noise(80, 2), mix(sand, "#8a6b40", 0.2), sand, mix(sand, "#ffffff", 0.2))
+    canvas.fill(canvas.mask(ground(placed(edge, 0, 0.03)), 0.012), dry)
 
 
 def _gull(ink: Ink, x: float, y: float, size: float) -> None:

@@ -1,15 +1,31 @@
-"""Scenes of things close at hand: coffee, piano, candle, guitar, lantern, umbrella."""
+"""Scenes of things close at hand: coffee, piano, guitar, umbrella."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
-from songlens_training.generated.colour import ASPECT, Colour, X, Y, across, down, mix, radial, ramp, tinted
-from songlens_training.generated.scenery import bokeh, table
+from songlens_training.generated.colour import (
+    ASPECT,
+    Colour,
+    X,
+    Y,
+    across,
+    down,
+    mix,
+    radial,
+    ramp,
+    tinted,
+)
+from songlens_training.generated.scenery import (
+    bokeh,
+    table,
+)
 from songlens_training.generated.shapes import Points, arc, curve, ellipse, mirrored, petal, placed
 
 
@@ -28,6 +44,28 @@ def coffee(canvas: Canvas) -> None:
         table(canvas, canvas.between(0.58, 0.66), wood)
         _cup_from_the_side(canvas, china)
     canvas.finish(0.4)
+
+
+def _cup_from_above(canvas: Canvas, china: Colour) -> None:
+    x, y, wide = canvas.between(0.58, 0.75), canvas.between(0.46, 0.54), canvas.between(0.27, 0.32)
+    turn = canvas.between(0, 6.28)
+    canvas.shade(1 - 0.55 * canvas.disc(x + 0.03, y + 0.04, wide * 1.45, soft=0.025))
+    canvas.fill(
+        canvas.disc(x, y, wide * 1.42),
+        radial(x - 0.1, y - 0.1, wide * 2, mix(china, "#ffffff", 0.4), mix(china, "#000000", 0.25)),
+    )
+    canvas.shade(1 - 0.3 * canvas.disc(x + 0.015, y + 0.02, wide * 1.08, soft=0.02))
+    handle = placed(ellipse(wide * 1.15, 0, wide * 0.28, wide * 0.1), x, y, turn=turn)
+    canvas.fill(canvas.mask(handle), mix(china, "#000000", 0.1))
+    canvas.fill(canvas.disc(x, y, wide), mix(china, "#ffffff", 0.35))
+    canvas.fill(canvas.disc(x, y, wide * 0.9), mix(china, "#000000", 0.25))
+    canvas.fill(canvas.disc(x, y, wide * 0.87), radial(x, y, wide, "#8a5527", "#6b3d1a", "#b98048"))
+    heart = curve(
+        [(0, 0.8), (-0.75, 0.05), (-0.72, -0.5), (-0.3, -0.62), (0, -0.3), (0.3, -0.62), (0.72, -0.5), (0.75, 0.05)]
+    )
+    for step in range(5):
+        milk = placed(heart, x, y, wide * (0.78 - 0.16 * step), turn)
+        canvas.fill(canvas.mask(milk, 0.004), "#f6e6c8" if step % 2 == 0 else "#8f5a2b", 0.95)
 
 
 def _cup_from_the_side(canvas: Canvas, china: Colour) -> None:
@@ -79,107 +117,55 @@ def _steam(canvas: Canvas, x: float, y: float, wide: float) -> None:
         canvas.light(canvas.stroke(path, 0.05, 0.018) * fade * 0.75, "#ffffff")
 
 
-def _cup_from_above(canvas: Canvas, china: Colour) -> None:
-    x, y, wide = canvas.between(0.58, 0.75), canvas.between(0.46, 0.54), canvas.between(0.27, 0.32)
-    turn = canvas.between(0, 6.28)
-    canvas.shade(1 - 0.55 * canvas.disc(x + 0.03, y + 0.04, wide * 1.45, soft=0.025))
-    canvas.fill(
-        canvas.disc(x, y, wide * 1.42),
-        radial(x - 0.1, y - 0.1, wide * 2, mix(china, "#ffffff", 0.4), mix(china, "#000000", 0.25)),
-    )
-    canvas.shade(1 - 0.3 * canvas.disc(x + 0.015, y + 0.02, wide * 1.08, soft=0.02))
-    handle = placed(ellipse(wide * 1.15, 0, wide * 0.28, wide * 0.1), x, y, turn=turn)
-    canvas.fill(canvas.mask(handle), mix(china, "#000000", 0.1))
-    canvas.fill(canvas.disc(x, y, wide), mix(china, "#ffffff", 0.35))
-    canvas.fill(canvas.disc(x, y, wide * 0.9), mix(china, "#000000", 0.25))
-    canvas.fill(canvas.disc(x, y, wide * 0.87), radial(x, y, wide, "#8a5527", "#6b3d1a", "#b98048"))
-    heart = curve(
-        [(0, 0.8), (-0.75, 0.05), (-0.72, -0.5), (-0.3, -0.62), (0, -0.3), (0.3, -0.62), (0.72, -0.5), (0.75, 0.05)]
-    )
-    for step in range(5):
-        milk = placed(heart, x, y, wide * (0.78 - 0.16 * step), turn)
-        canvas.fill(canvas.mask(milk, 0.004), "#f6e6c8" if step % 2 == 0 else "#8f5a2b", 0.95)
+@dataclass(frozen=True)
+class _Keyboard:
+    """Where a keyboard lies; it widens towards the eye, and a key starts at `far` whatever its length."""
+
+    far: float
+    near: float
+    tilt: float
+    white: float
+
+    def key(self, start: float, end: float, length: float) -> list[tuple[float, float]]:
+        """Return the outline of a key between two places on the keyboard, `length` 1 reaching its front."""
+        front, spread = self.far + (self.near - self.far) * length, 0.8 + 0.2 * length
+        corners = [(start, self.far, 0.8), (end, self.far, 0.8), (end, front, spread), (start, front, spread)]
+        return [(0.66 + (x - 0.66) * zoom, y + self.tilt * (x - 0.66)) for x, y, zoom in corners]
 
 
 def piano(canvas: Canvas) -> None:
-    """Paint a piano keyboard that runs away from the eye, its keys mirrored in the lacquer."""
-    lacquer = canvas.pick(["#0c0c10", "#1a0f0b", "#2b140c", "#101420"])
+    """Paint a piano keyboard that runs away from the eye."""
+    lacquer = canvas.pick(["#0c0c10", "#1a0f0b", "#2b140c", "#101420", "#4a2412"])
     canvas.wash(down(0, 1, mix(lacquer, "#ffffff", 0.1), lacquer))
     bokeh(canvas, ["#ffd9a0", "#ffb46b", "#9fb8ff"], count=8, size=0.08, alpha=0.12)
     canvas.soften(0.02)
-    tilt, white = canvas.between(-0.16, 0.16), canvas.between(0.075, 0.11)
-    far, near = canvas.between(0.32, 0.42), canvas.between(0.84, 0.95)
-
-    def key(start: float, end: float, depth: float) -> list[tuple[float, float]]:
-        """Return a key's quadrilateral; the keyboard widens towards the eye by a quarter."""
-        front = far + (near - far) * depth
-        spread = 0.8 + 0.2 * depth
-        corners = [(start, far, 0.8), (end, far, 0.8), (end, front, spread), (start, front, spread)]
-        return [(0.66 + (at - 0.66) * zoom, y + tilt * (at - 0.66)) for at, y, zoom in corners]
-
-    first, black_after = canvas.dice.randrange(7), {0, 1, 3, 4, 5}
-    count = int(2.6 / white)
+    far, near = canvas.between(0.28, 0.42), canvas.between(0.82, 0.97)
+    board = _Keyboard(far, near, canvas.between(-0.2, 0.2), canvas.between(0.07, 0.115))
+    felt = [
+        (x, y + board.tilt * (x - 0.66))
+        for x, y in ((-0.1, far - 0.035), (1.5, far - 0.035), (1.5, far + 0.006), (-0.1, far + 0.006))
+    ]
     with canvas.ink() as ink:
-        for index in range(count):
-            start = -0.65 + index * white
-            ivory = tinted(canvas.pick(["#f7f2e4", "#fbf9f2"]), canvas.dice, 0.012)
-            ink.area(key(start, start + white, 1.0), "#5a544a")
-            ink.area(key(start + 0.003, start + white - 0.003, 0.985), ivory)
-        for index in range(count):
-            if (index + first) % 7 in black_after:
-                start = -0.65 + (index + 1) * white
-                ink.area(key(start - white * 0.32, start + white * 0.32, 0.64), "#08080a")
-                ink.area(key(start - white * 0.22, start + white * 0.2, 0.58), "#2b2b31")
-        ink.area(
-            [
-                (-0.1, far - 0.035 - tilt * 0.76),
-                (1.5, far - 0.035 + tilt * 0.84),
-                (1.5, far + 0.006 + tilt * 0.84),
-                (-0.1, far + 0.006 - tilt * 0.76),
-            ],
-            canvas.pick(["#7a1f24", "#23272f"]),
-        )
-    canvas.grade(
-        1 - 0.4 * (1 - across(canvas.between(-0.4, 0.3), canvas.between(1.1, 1.7), "#b8a890", "#ffffff", "#a8a8b8"))
-    )
+        _keys(canvas, ink, board)
+        ink.area(felt, canvas.pick(["#7a1f24", "#23272f"]))
+    lamp = across(canvas.between(-0.4, 0.3), canvas.between(1.1, 1.7), "#b8a890", "#ffffff", "#a8a8b8")
+    canvas.grade(0.6 + 0.4 * lamp)
     canvas.finish(0.45)
 
 
-def candle(canvas: Canvas) -> None:
-    """Paint candles that burn in the dark, their light on a table."""
-    room = canvas.pick(["#1c0f0a", "#120d16", "#0f1218"])
-    canvas.wash(down(0, 1, room, mix(room, "#6b3a1a", 0.5)))
-    table(canvas, 0.8, "#5a3520")
-    wax = canvas.pick(["#f7ead2", "#e8d2b0", "#c23a34", "#f2dcd8"])
-    number = canvas.pick([1, 1, 3])
-    places = [0.66 + (index - (number - 1) / 2) * canvas.between(0.27, 0.33) for index in range(number)]
-    for x in places:
-        _one_candle(
-            canvas, x + canvas.between(-0.06, 0.06), canvas.between(0.44, 0.56), canvas.between(0.062, 0.088), wax
-        )
-    canvas.finish(0.5)
-
-
-def _one_candle(canvas: Canvas, x: float, top: float, wide: float, wax: Colour) -> None:
-    canvas.glow(x, top - 0.1, 0.4, "#ff9a3c", 0.42)
-    base = 0.87
-    body = canvas.mask(
-        np.vstack([[(x - wide, top), (x + wide, top)], arc(x, base, wide, wide * 0.3, span=(0, math.pi))])
-    )
-    canvas.fill(body, across(x - wide, x + wide, mix(wax, "#2a1408", 0.55), wax, mix(wax, "#2a1408", 0.5)))
-    canvas.fill(body, "#ffb35a", 0.35)
-    canvas.shade(0.45 + 0.75 * np.clip(1 - (Y - top) / 0.4, 0, 1), body)
-    canvas.fill(canvas.disc(x, top, wide, wide * 0.28), "#ffe0a3")
-    with canvas.ink() as ink:
-        for _ in range(3):
-            drip = x + canvas.between(-0.85, 0.85) * wide
-            ink.line([(drip, top + 0.005), (drip, top + canvas.between(0.03, 0.12))], 0.016, mix(wax, "#ffcf8a", 0.4))
-        ink.line([(x, top), (x + 0.003, top - 0.035)], 0.007, "#201008")
-    flame = np.array([(0, 0.02), (-0.034, -0.03), (-0.022, -0.09), (0.0, -0.17), (0.022, -0.09), (0.034, -0.03)])
-    turn, size = canvas.between(-0.12, 0.12), canvas.between(0.9, 1.15)
-    for scale, tone in ((1.0, "#ff9a2e"), (0.8, "#ffd257"), (0.5, "#fffbe0")):
-        canvas.fill(canvas.mask(placed(curve(flame), x, top - 0.015, size * scale, turn), 0.004), tone)
-    canvas.glow(x, top - 0.08, 0.1, "#ffdf9a", 0.7)
+def _keys(canvas: Canvas, ink: Ink, board: _Keyboard) -> None:
+    """Draw the white keys, then the black ones in their groups of two and three."""
+    starts = np.arange(-0.65, 1.95, board.white).tolist()
+    first, before_black = canvas.dice.randrange(7), {0, 1, 3, 4, 5}
+    for start in starts:
+        ivory = tinted(canvas.pick(["#f7f2e4", "#fbf9f2"]), canvas.dice, 0.012)
+        ink.area(board.key(start, start + board.white, 1.0), "#5a544a")
+        ink.area(board.key(start + 0.003, start + board.white - 0.003, 0.985), ivory)
+    for index, start in enumerate(starts):
+        if (index + first) % 7 in before_black:
+            middle, half = start + board.white, board.white * 0.32
+            ink.area(board.key(middle - half, middle + half, 0.64), "#08080a")
+            ink.area(board.key(middle - half * 0.7, middle + half * 0.6, 0.58), "#2b2b31")
 
 
 def guitar(canvas: Canvas) -> None:
@@ -236,75 +222,13 @@ def _fittings(ink: Ink, at: Callable[[Points], Points]) -> None:
         ink.line(at(np.array([(string * 0.036, 0.13), (string * 0.017, -0.66)])), 0.003, "#f4ecd8", alpha=0.8)
 
 
-def lantern(canvas: Canvas) -> None:
-    """Paint red paper lanterns that hang in a row and glow in the evening."""
-    night = canvas.pick(["#0f0a1c", "#1a0a10", "#0a1022"])
-    canvas.wash(down(0, 1, night, mix(night, "#5a1a1a", 0.45)))
-    bokeh(canvas, ["#ff6a3a", "#ffb04a", "#ff3a2e"], count=18, size=0.035, alpha=0.35)
-    canvas.soften(0.015)
-    if canvas.chance(0.6):
-        _eaves(canvas)
-    for x, y, size in sorted(_hung(canvas), key=lambda hung: hung[2]):
-        _one_lantern(canvas, x, y, size)
-    canvas.finish(0.35)
-
-
-def _hung(canvas: Canvas) -> list[tuple[float, float, float]]:
-    """Return where lanterns hang (x, y, size): one large, some smaller about it."""
-    main = (canvas.between(0.5, 0.84), canvas.between(0.48, 0.56), canvas.between(0.2, 0.25))
-    small = [
-        (x + canvas.between(-0.04, 0.04), canvas.between(0.25, 0.5), canvas.between(0.09, 0.13)) for x in (0.16, 1.18)
-    ]
-    more = [
-        (main[0] + side * canvas.between(0.27, 0.34), canvas.between(0.28, 0.42), canvas.between(0.07, 0.1))
-        for side in (-1, 1)
-    ]
-    return [main, *small, *more]
-
-
-def _eaves(canvas: Canvas) -> None:
-    """Draw the tiled eaves that the lanterns hang from."""
-    with canvas.ink() as ink:
-        ink.box((-0.1, -0.1), (1.5, 0.07), "#1a1416")
-        for index in range(28):
-            ink.disc(index * 0.05, 0.07, 0.022, "#2b2226")
-            ink.disc(index * 0.05, 0.068, 0.014, "#3c3034")
-
-
-def _one_lantern(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """Draw one lantern: lit from within, ribbed, capped in gold, with a tassel."""
-    canvas.glow(x, y, size * 1.7, "#ff4a20", 0.55)
-    tall = size * 0.78
-    canvas.fill(
-        canvas.disc(x, y, size, tall),
-        radial(x, y + tall * 0.15, size * 1.1, "#ffd27a", "#ff6a35", "#d81f1a", "#8f0d12"),
-    )
-    with canvas.ink() as ink:
-        ink.line([(x, -0.1), (x, y - tall)], 0.006, "#2a1a14")
-        for share in (-0.8, -0.5, -0.18, 0.18, 0.5, 0.8):
-            ink.line(arc(x, y, size * share, tall, span=(-math.pi / 2, math.pi / 2)), 0.005, "#8f0d12", alpha=0.7)
-        for edge in (-1, 1):
-            ink.box(
-                (x - size * 0.42, y + edge * tall * 0.98 - size * 0.07),
-                (x + size * 0.42, y + edge * tall * 0.98 + size * 0.07),
-                "#d9a233",
-            )
-        for strand in np.linspace(-0.16, 0.16, 7):
-            low = y + tall + size * 0.75
-            ink.line(
-                [(x + strand * size * 0.5, y + tall), (x + strand * size * 1.4, low)],
-                0.006,
-                tinted("#e0402a", canvas.dice),
-            )
-
-
 def umbrella(canvas: Canvas) -> None:
     """Paint an open umbrella in slanting rain, mirrored in the wet street."""
     grey = canvas.pick(["#5f6d78", "#6d7683", "#556a70"])
     canvas.wash(down(0, 0.75, mix(grey, "#ffffff", 0.1), mix(grey, "#ffffff", 0.35)))
     bokeh(canvas, ["#ffe3b0", "#cfe0f0", "#ffc98a"], count=12, size=0.06, alpha=0.2)
     canvas.soften(0.02)
-    street = canvas.mask([(-0.1, 0.76), (1.5, 0.76), (1.5, 1.1), (-0.1, 1.1)], 0.01)
+    street = canvas.below(0.76, 0.01)
     canvas.fill(street, ramp(canvas.noise(30, 3, 5), "#2c343b", mix(grey, "#20262b", 0.4), mix(grey, "#ffffff", 0.3)))
     hue = canvas.pick(["#d8262e", "#f2b61f", "#2f6fd0", "#e0559a", "#1f9a72", "#e8702a"])
     x, y, size = canvas.between(0.56, 0.78), canvas.between(0.42, 0.48), canvas.between(0.38, 0.46)
@@ -332,7 +256,7 @@ def _canopy(canvas: Canvas, x: float, y: float, size: float, turn: float, hue: C
         ink.line(at(np.array([(0, -0.62), (0, 0.93)])), 0.014, "#3a3a3e")
         ink.line(at(hook), 0.028, "#6b4226")
         ribs = np.sin(np.linspace(-math.pi / 2, math.pi / 2, 7))
-        for index, (start, end) in enumerate(zip(ribs[:-1], ribs[1:], strict=True)):
+        for index, (start, end) in enumerate(pairwise(ribs)):
             dome_left = _rib(start)
             dome_right = _rib(end)
             middle = ((start + end) / 2, -0.085)

@@ -1,11 +1,21 @@
-"""Scenes of wild country: snow, forest, desert, mountains, grassland, waterfall, bamboo."""
+"""Scenes of open country: snow, desert, mountain, grassland."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
-from songlens_training.generated.colour import ASPECT, ONES, Colour, X, Y, down, mix, ramp, tinted
+from songlens_training.generated.colour import (
+    ASPECT,
+    ONES,
+    Colour,
+    X,
+    Y,
+    down,
+    mix,
+    ramp,
+    tinted,
+)
 from songlens_training.generated.scenery import (
     DAWN,
     DAY,
@@ -15,14 +25,12 @@ from songlens_training.generated.scenery import (
     cumulus,
     grass,
     hills,
-    leaf,
     sky,
     spruce,
-    tree,
     water,
     wisps,
 )
-from songlens_training.generated.shapes import curve, ellipse, ground, profile
+from songlens_training.generated.shapes import Points, curve, ellipse, ground, profile
 
 
 def snow(canvas: Canvas) -> None:
@@ -48,56 +56,7 @@ def snow(canvas: Canvas) -> None:
         for _ in range(170):
             size = 0.002 + 0.009 * canvas.dice.random() ** 3
             ink.disc(canvas.between(0, ASPECT), canvas.between(0, 1), size, "#ffffff", alpha=canvas.between(0.6, 1))
-
-
-def forest(canvas: Canvas) -> None:
-    """Paint a path among tall trunks, green light falling through the leaves."""
-    green, bright, floor = canvas.pick(
-        [("#2f5d2a", "#d6f08a", "#3d4a1f"), ("#3b6b2d", "#eef7a4", "#4a4a22"), ("#1f4d33", "#bfe8a8", "#2c4426")]
-    )
-    canvas.wash(down(0, 0.75, mix(green, bright, 0.35), mix(green, bright, 0.8), mix(green, bright, 0.55)))
-    canvas.shade(0.6 + 0.7 * canvas.noise(16, 3))
-    horizon = canvas.between(0.6, 0.7)
-    for depth in (0.15, 0.45, 1.0):
-        floor_colour = mix(mix(green, bright, 0.5), floor, depth)
-        level = horizon + 0.16 * depth
-        canvas.fill(
-            canvas.mask(ground(profile(canvas.rng, level, 0.02)), 0.004),
-            ramp(
-                canvas.noise(30, 3, 2),
-                mix(floor_colour, "#000000", 0.35),
-                floor_colour,
-                mix(floor_colour, bright, 0.35),
-            ),
-        )
-        bark = mix(mix(green, bright, 0.55), "#2c2117", 0.25 + 0.75 * depth)
-        with canvas.ink() as ink:
-            for _ in range(int(16 - 10 * depth)):
-                x, wide = canvas.between(0, ASPECT), (0.012 + 0.05 * depth) * canvas.between(0.6, 1.3)
-                lean, foot = canvas.between(-0.04, 0.04), level + canvas.between(0, 0.06)
-                ink.area(
-                    [(x - wide, foot), (x + lean - wide * 0.6, 0), (x + lean + wide * 0.1, 0), (x, foot)],
-                    tinted(mix(bark, bright, 0.22), canvas.dice, 0.02),
-                )
-                ink.area(
-                    [(x, foot), (x + lean, 0), (x + lean + wide * 0.6, 0), (x + wide, foot + 0.01)],
-                    tinted(bark, canvas.dice, 0.02),
-                )
-            for _ in range(int(40 + 110 * depth)):
-                x, y = canvas.between(0, ASPECT), canvas.between(-0.02, 0.22 + 0.12 * canvas.between(0, 1))
-                ink.disc(
-                    x,
-                    y,
-                    canvas.between(0.01, 0.035),
-                    tinted(mix(mix(green, bright, 0.35), mix(green, "#081206", 0.35), depth), canvas.dice, 0.05),
-                    alpha=0.85,
-                )
-    slant, phase = canvas.between(-0.7, 0.7), canvas.between(0, 6)
-    beams = np.clip(np.sin((X - Y * slant) * canvas.between(14, 20) + phase), 0, 1) ** 3 * np.clip(1.05 - Y, 0, 1)
-    canvas.light((0.5 * beams).astype(np.float32), bright)
-    with canvas.ink() as ink:
-        grass(canvas, ink, 1.0, 0.12, mix(green, bright, 0.25), count=120)
-    canvas.finish(0.45)
+    canvas.finish(0.1)
 
 
 def desert(canvas: Canvas) -> None:
@@ -105,28 +64,10 @@ def desert(canvas: Canvas) -> None:
     hour = canvas.pick([NOON, DAY, DAWN, DUSK])
     sky(canvas, hour, 0.5)
     sand, shadow = canvas.pick([("#e8b878", "#a5673a"), ("#e6c48d", "#b07d4c"), ("#dd9a5b", "#8f4a2b")])
-    start = canvas.between(0.4, 0.5)
+    start = canvas.between(0.36, 0.52)
     for index in range(4):
-        level = start + 0.13 * index
-        skyline = profile(canvas.rng, level, 0.09 + 0.03 * index, 0.25, waves=1.6)
-        body = canvas.mask(ground(skyline))
-        ripples = np.sin((Y + 0.25 * canvas.noise(3, 2)) * (260 - 45 * index)) * 0.03
-        canvas.fill(
-            body,
-            ramp(
-                (0.75 + ripples + (canvas.noise(90, 1) - 0.5) * 0.1 - (Y - level) * 0.5).astype(np.float32),
-                shadow,
-                sand,
-                mix(sand, "#fff3d6", 0.4),
-            ),
-        )
-        peak = canvas.dice.randrange(35, 125)
-        crest = int(30 + skyline[peak - 30 : peak + 30, 1].argmin() + peak - 60) if peak > 60 else peak
-        x, y = skyline[crest]
-        foot = curve([(x, y), (x + 0.1, y + 0.12), (x - 0.02, y + 0.26), (x + 0.16, y + 0.5)], closed=False)
-        lee = np.vstack([foot, [(ASPECT + 0.1, 1.1)], skyline[:crest:-1]])
-        canvas.fill(canvas.mask(lee) * body, mix(shadow, hour.haze, 0.12), 0.75)
-        canvas.fill(body, hour.haze, 0.3 * (1 - index / 3))
+        _dune(canvas, start + 0.13 * index, index / 3, sand, mix(shadow, hour.haze, 0.12))
+        canvas.fill(canvas.below(start), hour.haze, 0.12 * (1 - index / 3))
     if canvas.chance(0.4):
         with canvas.ink() as ink:
             _cactus(ink, canvas.between(0.35, 1.0), canvas.between(0.8, 0.92), canvas.between(0.22, 0.34))
@@ -134,21 +75,29 @@ def desert(canvas: Canvas) -> None:
     canvas.finish(0.2)
 
 
+def _dune(canvas: Canvas, level: float, near: float, sand: Colour, shadow: Colour) -> None:
+    """Heap one dune: wind ripples on its lit flank, a curved edge, the lee beyond in shadow."""
+    skyline = profile(canvas.rng, level, 0.09 + 0.09 * near, 0.25, waves=1.6)
+    body = canvas.mask(ground(skyline))
+    ripples = np.sin((Y + 0.25 * canvas.noise(3, 2)) * (260 - 135 * near)) * 0.03
+    grains = 0.7 + ripples + canvas.noise(90, 1) * 0.1 - (Y - level) * 0.5
+    canvas.fill(body, ramp(grains, shadow, sand, mix(sand, "#fff3d6", 0.4)))
+    middle = canvas.dice.randrange(40, 120)
+    crest = middle - 30 + int(skyline[middle - 30 : middle + 30, 1].argmin())
+    x, y = skyline[crest]
+    edge = curve([(x, y), (x + 0.1, y + 0.12), (x - 0.02, y + 0.26), (x + 0.16, y + 0.5)], closed=False)
+    lee = np.vstack([edge, [(ASPECT + 0.1, 1.1)], skyline[:crest:-1]])
+    canvas.fill(canvas.mask(lee) * body, shadow, 0.75)
+
+
 def _cactus(ink: Ink, x: float, base: float, height: float) -> None:
     """Draw a saguaro."""
-    green = "#4c6b3a"
-    wide = height * 0.13
-    for side, at, up in ((-1, 0.45, 0.34), (1, 0.6, 0.28)):
-        bend = curve(
-            [
-                (x, base - height * at),
-                (x + side * wide * 1.9, base - height * at),
-                (x + side * wide * 2.2, base - height * (at + up)),
-            ],
-            closed=False,
-        )
-        ink.line(bend, wide * 0.7, mix(green, "#000000", 0.15))
-        ink.disc(*bend[-1], wide * 0.36, mix(green, "#000000", 0.15))
+    green, wide = "#4c6b3a", height * 0.13
+    for side, fork, up in ((-1, 0.45, 0.34), (1, 0.6, 0.28)):
+        y, elbow = base - height * fork, x + side * wide * 2
+        arm = curve([(x, y), (elbow, y), (elbow + side * wide * 0.2, y - height * up)], closed=False)
+        ink.line(arm, wide * 0.7, mix(green, "#000000", 0.15))
+        ink.disc(arm[-1, 0], arm[-1, 1], wide * 0.36, mix(green, "#000000", 0.15))
     ink.box((x - wide / 2, base - height), (x + wide / 2, base), green)
     ink.disc(x, base - height, wide / 2, green)
     for shift in (-0.25, 0.0, 0.25):
@@ -160,37 +109,34 @@ def mountain(canvas: Canvas) -> None:
     hour = canvas.pick([DAY, NOON, DAWN, DUSK])
     sky(canvas, hour, 0.6)
     wisps(canvas, hour, 0.6, 0.4)
-    rock = canvas.pick(["#5d6674", "#6b6560", "#55617a"])
-    for far, level, tall in ((0.6, 0.42, 0.1), (0.15, 0.5, 0.16)):
+    rock, peak = canvas.pick(["#5d6674", "#6b6560", "#55617a"]), canvas.between(0.45, 0.9)
+    for level, tall, x, far in ((0.42, 0.1, ASPECT - peak, 0.6), (0.5, canvas.between(0.13, 0.18), peak, 0.15)):
         skyline = profile(canvas.rng, level, tall * 0.5, 0.55, waves=4)
-        peak = canvas.between(0.4, 0.95)
-        skyline[:, 1] -= tall * 2 * np.clip(1 - np.abs(skyline[:, 0] - peak) / 0.45, 0, 1)
-        body = canvas.mask(ground(skyline))
-        height = np.interp(X[0], skyline[:, 0], skyline[:, 1]).astype(np.float32)[None, :]
-        slope = np.gradient(height[0]).astype(np.float32)[None, :] * 120
-        crags = canvas.noise(22, 4) - 0.5
-        lit = np.clip(0.5 - 0.55 * np.sign(slope + crags * 3.5) * 0.7 + crags * 1.2, 0, 1)
-        snowy = np.clip((0.2 * tall / 0.16 - (Y - height) + crags * 0.34) * 9, 0, 1)
-        canvas.fill(body, ramp(lit, mix(rock, "#0d1322", 0.55), rock, mix(rock, "#ffffff", 0.25)))
-        canvas.fill(body * snowy, ramp(lit, "#8fa5c6", "#e9f0f8", "#ffffff"))
-        canvas.fill(body, hour.haze, far)
+        skyline[:, 1] -= tall * 2 * np.clip(1 - np.abs(skyline[:, 0] - x) / 0.45, 0, 1)
+        _massif(canvas, skyline, tall, rock)
+        canvas.fill(canvas.mask(ground(skyline)), hour.haze, far)
     hills(canvas, hour, 0.72, 0.04, "#3e5a48", far=0.3)
     lake = canvas.chance(0.4)
     with canvas.ink() as ink:
         for depth in np.linspace(0, 1, 34):
-            x = canvas.between(-0.02, ASPECT + 0.02)
-            spruce(
-                canvas,
-                ink,
-                x,
-                0.76 + 0.06 * depth if lake else 0.78 + 0.3 * depth,
-                0.09 + 0.12 * depth,
-                colour=mix("#22402f", hour.haze, 0.3 * (1 - depth)),
-            )
+            foot = 0.76 + 0.06 * depth if lake else 0.78 + 0.3 * depth
+            needles = mix("#22402f", hour.haze, 0.3 * (1 - depth))
+            spruce(canvas, ink, canvas.between(-0.02, ASPECT + 0.02), foot, 0.09 + 0.12 * depth, colour=needles)
     if lake:
         water(canvas, 0.82, mix("#2c5a6e", "#0d2233", 0.4), mix(hour.sky[1], "#ffffff", 0.2), 0.8)
     canvas.grade(mix(hour.tint, "#ffffff", 0.35))
     canvas.finish(0.2)
+
+
+def _massif(canvas: Canvas, skyline: Points, tall: float, rock: Colour) -> None:
+    """Carve one range: flanks lit by their slope, crags, snow down from the ridge."""
+    body = canvas.mask(ground(skyline))
+    ridge = np.interp(X[0], skyline[:, 0], skyline[:, 1]).astype(np.float32)  # (W,)
+    crags = canvas.noise(22, 4) - 0.5
+    lit = 0.5 - 0.38 * np.sign(np.gradient(ridge) * 120 + crags * 3.5) + crags * 1.2
+    canvas.fill(body, ramp(lit, mix(rock, "#0d1322", 0.55), rock, mix(rock, "#ffffff", 0.25)))
+    snowy = np.clip((1.25 * tall - (Y - ridge) + crags * 0.34) * 9, 0, 1)
+    canvas.fill(body * snowy, ramp(lit, "#8fa5c6", "#e9f0f8", "#ffffff"))
 
 
 def grassland(canvas: Canvas) -> None:
@@ -233,101 +179,3 @@ def _sheep(canvas: Canvas, ink: Ink, x: float, y: float, size: float) -> None:
         wool = tinted("#f1ece0", canvas.dice, 0.03)
         ink.disc(x + canvas.between(-0.65, 0.65) * size, y + canvas.between(-0.25, 0.25) * size, size * 0.32, wool)
     ink.area(ellipse(x + way * size * 0.98, y + size * 0.05, size * 0.26, size * 0.18, turn=way * 0.7), "#3a332e")
-
-
-def waterfall(canvas: Canvas) -> None:
-    """Paint water falling from a mossy cliff into a pool, with mist at its foot."""
-    stone, moss = canvas.pick(["#5a5a55", "#66605a", "#4c5458"]), canvas.pick(["#3f6b34", "#4d7a3a"])
-    canvas.wash(down(0, 0.3, "#bfdbe8", "#e2eef0"))
-    crags = canvas.noise(10, 4, 0.6)
-    lip = canvas.between(0.14, 0.24)
-    cliff = canvas.mask(ground(profile(canvas.rng, lip - 0.05, 0.05, 0.6)))
-    canvas.fill(cliff, ramp((crags * 1.6 - 0.3).astype(np.float32), "#1e2320", stone, mix(stone, "#d8d4c6", 0.4)))
-    canvas.fill(cliff * np.clip((canvas.noise(12, 4) - 0.52) * 6, 0, 1), moss, 0.8)
-    middle, wide = canvas.between(0.5, 0.85), canvas.between(0.1, 0.2)
-    pool = 0.78
-    edge = 0.015 * np.sin(np.linspace(0, 9, 20))
-    heights = np.linspace(lip, pool + 0.04, 20)
-    flare = 1 + 0.5 * np.linspace(0, 1, 20)
-    left = np.stack([middle - wide * flare + edge, heights], axis=1)
-    right = np.stack([middle + wide * flare + edge, heights], axis=1)
-    fall = canvas.mask(np.vstack([left, right[::-1]]), 0.006)
-    strands = canvas.noise(5, 4, 0.06)
-    canvas.fill(fall, ramp((strands * 2.0 - 0.55).astype(np.float32), "#8fb0c2", "#e6f1f6", "#ffffff"))
-    water(canvas, pool, canvas.pick(["#2d6b6a", "#2f6f80"]), "#b8d8dc", 0.9)
-    for _ in range(5):
-        canvas.glow(middle + canvas.between(-0.25, 0.25), pool + canvas.between(-0.03, 0.03), 0.11, "#f4fafb", 0.6)
-    with canvas.ink() as ink:
-        for x in [*np.linspace(-0.02, middle - wide - 0.2, 6), *np.linspace(middle + wide + 0.2, ASPECT + 0.02, 6)]:
-            tree(canvas, ink, float(x), lip + canvas.between(0, 0.06), canvas.between(0.14, 0.24), colour=moss)
-        for _ in range(16):
-            side = canvas.pick([-1, 1])
-            x, size = middle + side * canvas.between(0.3, 0.75), canvas.between(0.03, 0.09)
-            rock = tinted(stone, canvas.dice, 0.05)
-            y = pool + canvas.between(-0.01, 0.16)
-            ink.area(ellipse(x, y, size, size * 0.6), mix(rock, "#000000", 0.35))
-            ink.area(ellipse(x - size * 0.1, y - size * 0.12, size * 0.8, size * 0.42), rock)
-        for _ in range(60):
-            side = canvas.pick([-1, 1])
-            x = middle + side * canvas.between(0.5, 0.85)
-            leaf(
-                ink,
-                x,
-                canvas.between(0.8, 1.0),
-                canvas.between(0.08, 0.16),
-                canvas.between(-2.6, -0.5),
-                colour=tinted(moss, canvas.dice),
-                narrow=0.25,
-            )
-    canvas.finish(0.3)
-
-
-def bamboo(canvas: Canvas) -> None:
-    """Paint a bamboo grove: jointed green culms in the mist, narrow leaves."""
-    green, mist = canvas.pick([("#5f8f2f", "#dcecbd"), ("#4f8a3f", "#d2ead0"), ("#7a9a35", "#eef0c0")])
-    canvas.wash(down(0, 1, mix(mist, green, 0.25), mist, mix(mist, green, 0.5)))
-    canvas.shade(0.85 + 0.3 * canvas.noise(9, 3))
-    for depth, count in ((0.0, 16), (0.45, 10), (1.0, 6)):
-        with canvas.ink() as ink:
-            for _ in range(count):
-                x, wide = canvas.between(0, ASPECT), (0.014 + 0.03 * depth) * canvas.between(0.8, 1.25)
-                _culm(canvas, ink, x, wide, mix(mist, tinted(green, canvas.dice, 0.03), 0.35 + 0.65 * depth))
-            for _ in range(50 + int(70 * depth)):
-                x, y = canvas.between(0, ASPECT), canvas.between(0, 0.5 + 0.2 * depth) * canvas.between(0.2, 1)
-                turn = canvas.between(0.3, 1.2) if canvas.chance(0.5) else canvas.between(1.9, 2.8)
-                leaf(
-                    ink,
-                    x,
-                    y,
-                    0.07 + 0.09 * depth,
-                    turn,
-                    colour=tinted(mix(mist, mix(green, "#17360f", 0.3), 0.35 + 0.65 * depth), canvas.dice, 0.05),
-                    narrow=0.17,
-                )
-        canvas.light((0.15 * (1 - depth)) * ONES, mist)
-    canvas.finish(0.3)
-
-
-def _culm(canvas: Canvas, ink: Ink, x: float, wide: float, colour: Colour) -> None:
-    """Draw one bamboo culm: rounded by three shades, ringed at its joints."""
-    lean = canvas.between(-0.05, 0.05)
-    for low, high, tone in (
-        (-1.0, 1.0, mix(colour, "#10250a", 0.4)),
-        (-0.8, 0.55, colour),
-        (-0.55, -0.1, mix(colour, "#fbffdc", 0.4)),
-    ):
-        ink.area(
-            [
-                (x + wide * low / 2, 1.02),
-                (x + lean + wide * low / 2, -0.02),
-                (x + lean + wide * high / 2, -0.02),
-                (x + wide * high / 2, 1.02),
-            ],
-            tone,
-        )
-    y = canvas.between(0, 0.15)
-    while y < 1:
-        at = x + lean * (1 - y)
-        ink.line([(at - wide * 0.58, y), (at + wide * 0.58, y)], 0.009, mix(colour, "#10250a", 0.55))
-        ink.line([(at - wide * 0.55, y - 0.008), (at + wide * 0.55, y - 0.008)], 0.006, mix(colour, "#ffffff", 0.45))
-        y += wide * 4 + canvas.between(0.05, 0.1)
