@@ -9,8 +9,12 @@ from pathlib import Path
 
 from songlens.recommendation import Recommendation
 from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
+from songlens_training.keywords import KeywordOptions
 from songlens_training.progress import Progress
 from songlens_workers.vision.backbone import Backbone, load_backbone
+
+OPEN_KEYWORDS = KeywordOptions(count=250, titles=False)
+"""Nearly all of the open catalogue's keywords, which are many and short; its titles only name tunes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +63,13 @@ def pretrained_backbone(weights: Path | None, progress: Progress) -> tuple[Backb
 
 
 def lyrics_by_song(folder: Path) -> dict[str, str]:
-    """Return title and lyrics of every song of a catalogue folder."""
+    """Return the lyrics of every song of a catalogue folder."""
     with (folder / "songs.jsonl").open(encoding="utf-8") as lines:
-        rows = map(json.loads, lines)
-        return {row["id"]: f"{row['title']}\n{row['lyrics']}" for row in rows}
+        return {row["id"]: row["lyrics"] for row in map(json.loads, lines)}
 
 
 def theme_share(answers: Iterable[Answer], lyrics: Mapping[str, str]) -> tuple[int, int]:
-    """Return how many songs hold their photo's keyword in title or lyrics, and how many there are.
+    """Return how many songs hold their photo's keyword in their lyrics, and how many there are.
 
     Photos without a keyword do not count.
     """

@@ -50,6 +50,8 @@ class KeywordOptions:
     """A keyword occurs in at least so many songs."""
     max_song_share: float = 1.0
     """A keyword occurs in at most this share of the songs."""
+    titles: bool = True
+    """Whether words of titles count. The title of a ci or qu names its tune and says nothing of the song."""
     tags: frozenset[str] = NOUN_TAGS
     """jieba's part-of-speech tags of candidates where no images are given."""
 
@@ -155,6 +157,7 @@ def _vocabulary(borne: Mapping[str, int] | None, options: KeywordOptions) -> Voc
         deny=options.deny | stop_words,
         other_meanings=word_list("other_meanings.txt"),
         min_length=options.min_length,
+        titles=options.titles,
         tags=options.tags,
     )
 

@@ -42,6 +42,8 @@ class Vocabulary:
     """Longer words in which a single character means something else."""
     min_length: int = 2
     """Of candidates that are not listed."""
+    titles: bool = True
+    """Whether words of titles count."""
     tags: frozenset[str] = NOUN_TAGS
 
     @cached_property
@@ -79,7 +81,8 @@ class Segmenter:
         """Return the candidate words of a song, in order of appearance, the title last."""
         counts: dict[str, int] = {}
         first_line: dict[str, int] = {}
-        for line, text in [*enumerate(song.lines), (TITLE_LINE, song.title)]:
+        titles = [(TITLE_LINE, song.title)] if self.vocabulary.titles else []
+        for line, text in [*enumerate(song.lines), *titles]:
             for word in self.candidates(text):
                 counts[word] = counts.get(word, 0) + 1
                 first_line.setdefault(word, line)

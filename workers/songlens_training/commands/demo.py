@@ -54,7 +54,7 @@ def command(
     store = ModelStore(str(home() / "models"))
     with progress_bars(console) as progress:
         folder = _catalogue(data, songs, images_per_theme, progress)
-        version = _model(console, store, folder, weights, progress)
+        version = _model(console, store, folder, data, weights, progress)
     queries = spread(read_queries(folder), photos)
     with _system(console, store, version, weights) as client:
         answers = [answer for query in queries if (answer := _answer(console, client, query))]
@@ -76,18 +76,22 @@ def _catalogue(data: Data, songs: int, images_per_theme: int, progress: Progress
     return folder
 
 
-def _model(console: Console, store: ModelStore, folder: Path, weights: Path | None, progress: Progress) -> str:
-    from songlens_training.build import Catalogue, build_config, build_model, find_built
-    from songlens_training.demonstration import pretrained_backbone
+def _model(
+    console: Console, store: ModelStore, folder: Path, data: Data, weights: Path | None, progress: Progress
+) -> str:
+    from songlens_training.build import BuildOptions, Catalogue, build_config, build_model, find_built
+    from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
+    from songlens_training.keywords import KeywordOptions
 
     backbone, why_not_vgg19 = pretrained_backbone(weights, progress)
     if why_not_vgg19 is not None:
         console.print(f"[yellow]{escape(why_not_vgg19)}")
         console.print("[yellow]This demo goes on with EfficientNet-Lite2 (1280-d), whose weights come with a package.")
     catalogue = Catalogue(songs=folder / "songs.jsonl", images=folder / "images.jsonl")
-    built = find_built(store, build_config(catalogue, backbone))
+    options = BuildOptions(keywords=OPEN_KEYWORDS if data is Data.OPEN else KeywordOptions())
+    built = find_built(store, build_config(catalogue, backbone, options))
     if built is None:
-        built = build_model(catalogue, store, backbone, progress=progress).manifest
+        built = build_model(catalogue, store, backbone, options, progress=progress).manifest
     console.print(
         f"Model [bold]{built.version}[/]: {built.songs} songs, {built.images} images, {len(built.keywords)} keywords, "
         f"{built.backbone.name}",
@@ -158,7 +162,7 @@ def _summarise(
     console.print(f"[bold]{len(answers)} of {len(queries)} photos got songs[/], in {seconds:.0f} s from start to end")
     held, shown = theme_share(answers, lyrics_by_song(folder))
     if shown:
-        console.print(f"{held} of {shown} songs ({held / shown:.0%}) hold their photo's keyword in title or lyrics")
+        console.print(f"{held} of {shown} songs ({held / shown:.0%}) hold their photo's keyword in their lyrics")
     if answers:
         totals_ms = [answer.recommendation.timings_ms["total"] for answer in answers]
         console.print(f"median time from queue to reply: {statistics.median(totals_ms):.0f} ms")

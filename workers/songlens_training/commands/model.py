@@ -39,6 +39,7 @@ def build(
     weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     keywords: Annotated[int, typer.Option(help="Keywords to keep at most.")] = 72,
+    titles: Annotated[bool, typer.Option(help="Count the words of titles too.")] = True,
     dimensions: Annotated[int, typer.Option(help="Dimensions of the NE vectors.")] = 128,
     samples: Annotated[int | None, typer.Option(help="Edges to sample; by default chosen from their number.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the network embedding.")] = 1,
@@ -55,7 +56,7 @@ def build(
     store = open_store(models)
     catalogue = Catalogue(songs=songs, images=images)
     options = BuildOptions(
-        keywords=KeywordOptions(count=keywords),
+        keywords=KeywordOptions(count=keywords, titles=titles),
         embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
     )
     with progress_bars(console) as progress:

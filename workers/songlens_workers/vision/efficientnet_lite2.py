@@ -131,9 +131,9 @@ class EfficientNetLite2(nn.Module):
 class _UnitLength(nn.Module):
     """Scales each feature vector to length 1.
 
-    Unlike fc2 of VGG-19, whose raw vectors the method compares, these differ in length so much that a few short ones lie
-    near every photo: of 14 real photos 1 to 5 found a catalogue image of their kind among the nearest 5, and 8 to 11
-    at length 1 (the open catalogue, 17 and 11 renderings of it).
+    Unlike fc2 of VGG-19, whose raw vectors the method compares, these differ in length so much that a few short ones
+    lie near every photo: of 14 real photos 1 to 5 found a catalogue image of their kind among the nearest 5, and 8 to
+    11 at length 1 (the open catalogue, 17 and 11 renderings of it).
     """
 
     def forward(self, features: Tensor) -> Tensor:
