@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +12,21 @@ from numpy.typing import NDArray
 from songlens_training.generated.colour import ASPECT
 
 Points = NDArray[np.float64]
+_HALF_PETAL = [(0.0, 0.0), (0.35, 0.32), (0.7, 0.5), (0.93, 0.28), (1.0, 0.0)]
+_PETAL = np.array(_HALF_PETAL + [(x, -y) for x, y in _HALF_PETAL[-2:0:-1]])
+
 PointsLike = Points | Sequence[tuple[float, float]]
 
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, turn: float = 0.0, n: int = 28) -> Points:
     """Return an ellipse (a circle without `ry`), turned by `turn` radians."""
+    return placed(_circle(n) * (rx, rx if ry is None else ry), x, y, turn=turn)
+
+
+@cache
+def _circle(n: int) -> Points:
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    ring = np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], axis=1)
-    return placed(ring, x, y, turn=turn)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def arc(x: float, y: float, rx: float, ry: float, *, span: tuple[float, float], n: int = 24) -> Points:
@@ -28,9 +37,10 @@ def arc(x: float, y: float, rx: float, ry: float, *, span: tuple[float, float], 
 
 def placed(points: PointsLike, x: float, y: float, size: float = 1.0, turn: float = 0.0) -> Points:
     """Return points drawn around the origin, scaled, turned (radians, clockwise) and moved to (x, y)."""
-    cos, sin = np.cos(turn), np.sin(turn)
+    cos, sin = size * math.cos(turn), size * math.sin(turn)
     turned: Points = np.asarray(points, float) @ np.array([[cos, sin], [-sin, cos]])
-    return turned * size + (x, y)
+    turned += (x, y)
+    return turned
 
 
 def mirrored(points: PointsLike) -> Points:
@@ -53,9 +63,7 @@ def curve(points: PointsLike, closed: bool = True, steps: int = 8) -> Points:
 
 def petal(x: float, y: float, length: float, width: float, turn: float) -> Points:
     """Return a petal or leaf that grows from (x, y) in the direction `turn`, widest past its middle."""
-    half = [(0.0, 0.0), (0.35, 0.32), (0.7, 0.5), (0.93, 0.28), (1.0, 0.0)]
-    outline = half + [(a, -b) for a, b in half[-2:0:-1]]
-    return placed(np.array(outline) * (length, width), x, y, turn=turn)
+    return placed(_PETAL * (length, width), x, y, turn=turn)
 
 
 def profile(rng: np.random.Generator, y: float, height: float, roughness: float = 0.5, *, waves: float = 3) -> Points:

@@ -82,15 +82,22 @@ def _bough(canvas: Canvas, foot: tuple[float, float], turn: float, size: float, 
                 flowers += [(cx + canvas.dice.gauss(0, 0.035), cy + canvas.dice.gauss(0, 0.035)) for _ in range(3)]
             x, y, width, turn = nx, ny, width * 0.82, turn + canvas.between(-0.35, 0.3)
         for fx, fy in flowers:
-            _five_petals(canvas, ink, fx, fy, canvas.between(0.035, 0.055) * (0.6 + 0.4 * size), pink)
+            _cherry_flower(canvas, ink, fx, fy, canvas.between(0.035, 0.055) * (0.6 + 0.4 * size), pink)
 
 
-def _five_petals(canvas: Canvas, ink: Ink, x: float, y: float, size: float, pink: Colour) -> None:
-    """Draw one cherry flower, its centre deeper in colour, with stamens."""
+def _crown(length: float, width: float) -> Points:
+    return np.vstack([petal(0, 0, length, width, index * 2 * math.pi / 5) for index in range(5)])
+
+
+_CROWNS = (_crown(1.0, 0.86), _crown(0.93, 0.74), _crown(0.5, 0.3))
+
+
+def _cherry_flower(canvas: Canvas, ink: Ink, x: float, y: float, size: float, pink: Colour) -> None:
+    """Draw one flower: darker rims, five petals, the deep centre, stamens."""
     turn, tone = canvas.between(0, 1.25), tinted(pink, canvas.dice, 0.03)
-    for share, width, colour in ((1.0, 0.86, mix(tone, "#d9708f", 0.25)), (0.93, 0.74, tone), (0.5, 0.3, "#f08fae")):
-        crown = [petal(0, 0, size * share, size * width, index * 1.2566) for index in range(5)]
-        ink.area(placed(np.vstack(crown), x, y, turn=turn), colour)
+    colours: tuple[Colour, ...] = (mix(tone, "#d9708f", 0.25), tone, "#f08fae")
+    for crown, colour in zip(_CROWNS, colours, strict=True):
+        ink.area(placed(crown, x, y, size, turn), colour)
     ink.disc(x, y, size * 0.12, "#f7d95a")
 
 
