@@ -246,6 +246,7 @@ CALLS = [
     functions.hand_over(DELIVERY, AT.hits, b"payload"),
     functions.finish(DELIVERY, b"reply"),
     functions.bury(DELIVERY, b"reply", stage="vision", error="why"),
+    functions.replay(AT, b"1-0", {b"source": DELIVERY.stream.encode(), b"id": b"id"}, ttl_ms=1),
 ]
 
 
