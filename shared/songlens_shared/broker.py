@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from redis import asyncio as redis_asyncio
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from songlens_shared.errors import BrokerUnavailable, BrokerUnsuitable, ConfigError
+from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
 from songlens_shared.functions import library_source
 from songlens_shared.keys import LIBRARY
 
@@ -36,6 +35,8 @@ BLOCK_MS = 2000
 """How long one blocking stream read waits."""
 
 LEAST_VERSION = {"redis": (7, 0), "valkey": (7, 2)}
+
+_NEEDED = "Songlens needs Redis 7.0 or Valkey 7.2, or newer."
 
 
 def home() -> Path:
@@ -63,14 +64,13 @@ def resolve_url(url: str | None = None) -> str:
 
 
 def safe_url(url: str) -> str:
-    """Return the URL with its password hidden, fit for messages and logs."""
-    parts = urlsplit(url)
-    query = re.sub(r"(?<=password=)[^&]*", "***", parts.query)
-    netloc = parts.netloc
-    if "@" in netloc:
-        user = netloc.rsplit("@", 1)[0].split(":", 1)[0]
-        netloc = f"{user}:***@{netloc.rsplit('@', 1)[1]}"
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    """Return the URL with its password hidden, fit for messages and logs.
+
+    Works on text, not on a parsed URL: a password with an unescaped / # or @ is a common mistake, and must not be shown
+    by the very message that reports it.
+    """
+    hidden = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?<=password=)[^&]*", "***", hidden)
 
 
 def _options() -> dict[str, Any]:
@@ -120,13 +120,20 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
 def _url_errors(url: str) -> Iterator[None]:
     try:
         yield
-    except ValueError as error:
-        raise ConfigError(f"{safe_url(url)!r} is not a Redis URL: {error}") from None
+    except ValueError:
+        # The error's own text may quote a piece of the password.
+        raise ConfigError(
+            f"{safe_url(url)!r} is not a Redis URL; write redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss:// for TLS, "
+            "unix:// for a socket), with special characters of the password percent-encoded."
+        ) from None
 
 
 @contextmanager
 def broker_errors(url: str) -> Iterator[None]:
-    """Turn redis-py's connection errors into `BrokerUnavailable`, which says what to do."""
+    """Turn redis-py's errors into `BrokerUnavailable` and its kin, which say what to do.
+
+    A missing function passes as it is: whoever calls one loads the library and tries again.
+    """
     try:
         yield
     except redis.AuthenticationError as error:
@@ -140,6 +147,12 @@ def broker_errors(url: str) -> Iterator[None]:
             f"no Redis answers at {safe_url(url)} ({error}). Start one with `songlens up`, "
             f"or give its address in {URL_VARIABLE} or --redis."
         ) from error
+    except redis.ResponseError as error:
+        if is_missing_function(error):
+            raise
+        if str(error).lower().startswith("unknown command"):
+            raise BrokerUnsuitable(f"{safe_url(url)} is too old or lacks a command ({error}). {_NEEDED}") from error
+        raise BrokerError(f"{safe_url(url)} refused a command: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -162,10 +175,7 @@ def server_info(connection: redis.Redis) -> ServerInfo:
     kind = "valkey" if "valkey_version" in info else "redis"
     version = tuple(int(part) for part in str(info[f"{kind}_version"]).split("."))
     if version < LEAST_VERSION[kind]:
-        needed = ", ".join(f"{name} {'.'.join(map(str, least))}" for name, least in LEAST_VERSION.items())
-        raise BrokerUnsuitable(
-            f"the server is {kind} {'.'.join(map(str, version))}; Songlens needs one of: {needed}, or newer."
-        )
+        raise BrokerUnsuitable(f"the server is {kind} {'.'.join(map(str, version))}. {_NEEDED}")
     return ServerInfo(kind=kind, version=version, cluster=bool(info.get("cluster_enabled", 0)))
 
 

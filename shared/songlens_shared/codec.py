@@ -1,20 +1,21 @@
 """The one seam between messages and bytes: msgpack maps, checked field by field.
 
-Nothing here trusts its input: sizes are limited before anything is allocated, and whatever is wrong raises `BadRequest`
-or `UnsupportedVersion` with a sentence that names the field.
+Nothing here trusts its input: sizes are limited before anything is allocated, and whatever is wrong raises
+`BadRequest`, `ImageTooLarge` or `UnsupportedVersion` with a sentence that names the field. Nil stands for an absent
+field.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import msgpack
 
 from songlens_shared.errors import BadRequest, UnsupportedVersion
 from songlens_shared.messages import (
-    MAX_IMAGE_BYTES,
     PROTOCOL_VERSION,
     Failure,
     Hits,
@@ -23,13 +24,14 @@ from songlens_shared.messages import (
     Request,
     Song,
     Via,
+    shown,
 )
 
-_T = TypeVar("_T")
-_MISSING = object()
+_REQUIRED = object()
 
+# msgpack allocates a list at its declared length, at every level of nesting, before it has seen a single element.
+# Strings and bytes need no bound here: they are slices of a payload that is in memory already.
 _MAX_ITEMS = 10_000
-_MAX_TEXT_BYTES = 64 * 1024
 
 
 def _unpack(payload: bytes) -> dict[str, Any]:
@@ -38,8 +40,6 @@ def _unpack(payload: bytes) -> dict[str, Any]:
             payload,
             raw=False,
             strict_map_key=True,
-            max_str_len=_MAX_TEXT_BYTES,
-            max_bin_len=MAX_IMAGE_BYTES,
             max_array_len=_MAX_ITEMS,
             max_map_len=_MAX_ITEMS,
             max_ext_len=0,
@@ -49,21 +49,25 @@ def _unpack(payload: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise BadRequest(f"the message must be a msgpack map, not {type(message).__name__}.")
     version = message.get("v")
-    if version != PROTOCOL_VERSION:
-        raise UnsupportedVersion(f"this side speaks protocol version {PROTOCOL_VERSION}; the message says {version!r}.")
+    if type(version) is not int or version != PROTOCOL_VERSION:
+        raise UnsupportedVersion(
+            f"this side speaks protocol version {PROTOCOL_VERSION}; the field 'v' of the message is {shown(version)}."
+        )
     return message
 
 
-def _take(message: Mapping[str, Any], name: str, kind: type[_T], default: Any = _MISSING) -> Any:
-    value = message.get(name, default)
-    if value is _MISSING or (value is None and default is not None):
-        raise BadRequest(f"the field {name!r} is missing.")
-    if value is default:
-        return value
+def _take(message: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
+    value = message.get(name)
+    if value is None:
+        if default is _REQUIRED:
+            raise BadRequest(f"the field {name!r} is missing.")
+        return default
     if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not kind:  # bool is an int, and neither is a number here
+    if type(value) is not kind:  # bool is an int, and no number here
         raise BadRequest(f"the field {name!r} must be {kind.__name__}, not {type(value).__name__}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadRequest(f"the field {name!r} must be a finite number, not {value}.")
     return value
 
 
@@ -83,7 +87,7 @@ def _strings(message: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 def _timings(message: Mapping[str, Any]) -> dict[str, float]:
     timings = _take(message, "timings_ms", dict, {})
-    return {str(name): _take(timings, name, float) for name in timings}
+    return {name: _take(timings, name, float) for name in timings if isinstance(name, str)}
 
 
 def _pack(message: Mapping[str, Any]) -> bytes:
@@ -105,10 +109,10 @@ _REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}
 
 
 def decode_request(payload: bytes) -> Request:
-    """Return the request in `payload`; raises `BadRequest` or `UnsupportedVersion`."""
+    """Return the request in `payload`; raises `BadRequest`, `ImageTooLarge` or `UnsupportedVersion`."""
     message = _unpack(payload)
 
-    def option(name: str, kind: type[_T]) -> Any:
+    def option(name: str, kind: type) -> Any:
         return _take(message, name, kind, _REQUEST_DEFAULTS[name])
 
     return Request(
@@ -205,7 +209,7 @@ def decode_reply(payload: bytes) -> Reply:
     message = _unpack(payload)
     status = _take(message, "status", str)
     if status not in ("ok", "error"):
-        raise BadRequest(f"the field 'status' must be 'ok' or 'error', not {status!r}.")
+        raise BadRequest(f"the field 'status' must be 'ok' or 'error', not {shown(status)}.")
     failure = _take(message, "error", dict, None)
     if (failure is None) != (status == "ok"):
         raise BadRequest("a reply has the field 'error' exactly when its status is 'error'.")
@@ -216,5 +220,9 @@ def decode_reply(payload: bytes) -> Reply:
         songs=tuple(_decode_song(song) for song in _maps(message, "songs")),
         images=tuple(_decode_image(image) for image in _maps(message, "images")),
         timings_ms=_timings(message),
-        error=failure and Failure(code=_take(failure, "code", str), message=_take(failure, "message", str)),
+        error=None if failure is None else _decode_failure(failure),
     )
+
+
+def _decode_failure(message: Mapping[str, Any]) -> Failure:
+    return Failure(code=_take(message, "code", str), message=_take(message, "message", str))

@@ -36,9 +36,12 @@ local function take_off(stream, group, entry, payload_bytes)
     return true
 end
 
+-- The counter starts anew with every backlog: whatever was added or deleted behind its back is forgiven then.
 local function enqueue(stream, id, client, deadline, payload)
+    local waiting = redis.call('XLEN', stream)
     redis.call('XADD', stream, '*', 'm', payload, 'id', id, 'client', client, 'deadline', deadline)
-    redis.call('INCRBY', stream .. ':bytes', #payload)
+    if waiting == 0 then redis.call('SET', stream .. ':bytes', #payload)
+    else redis.call('INCRBY', stream .. ':bytes', #payload) end
 end
 
 -- Stores the one reply of a request and tells its client.
@@ -63,7 +66,8 @@ local function submit(keys, args)
     local stored = redis.call('GET', result)
     if stored == '' then return {'pending', now} end
     if stored then return {'done', now, stored} end
-    local depth, waiting = redis.call('XLEN', stream), tonumber(redis.call('GET', counter) or 0)
+    local depth = redis.call('XLEN', stream)
+    local waiting = depth > 0 and tonumber(redis.call('GET', counter) or 0) or 0
     if depth + 1 > limit(limits, lane, 'depth') or waiting + #payload > limit(limits, lane, 'bytes') then
         return {'full', retry_after_ms(stream, now), depth, waiting}
     end
@@ -117,8 +121,11 @@ local function replay(keys, args)
     return 1
 end
 
+-- Steps that end an entry give memory back: a server that is out of it refuses submits, and must never refuse these.
+local ENDING = { 'allow-oom' }
+
 redis.register_function('songlens_submit', submit)
-redis.register_function('songlens_hand_over', hand_over)
-redis.register_function('songlens_finish', finish)
-redis.register_function('songlens_bury', bury)
+redis.register_function{ function_name = 'songlens_hand_over', callback = hand_over, flags = ENDING }
+redis.register_function{ function_name = 'songlens_finish', callback = finish, flags = ENDING }
+redis.register_function{ function_name = 'songlens_bury', callback = bury, flags = ENDING }
 redis.register_function('songlens_replay', replay)

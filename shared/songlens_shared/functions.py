@@ -5,6 +5,7 @@ A `Call` is data: the sync client, the asynchronous client and the workers' pipe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -124,4 +125,14 @@ def bury(delivery: Delivery, reply: bytes, *, stage: str, error: str) -> Call:
             keys.DEAD_MAX_LENGTH,
             delivery.payload,
         ),
+    )
+
+
+def replay(at: PartitionKeys, letter_id: bytes, letter: Mapping[bytes, bytes], *, ttl_ms: int) -> Call:
+    """Put a dead letter, as XRANGE gives it, back at the start of its stage, with `ttl_ms` from now to be answered."""
+    source, request_id = letter[b"source"].decode(), letter[b"id"].decode()
+    return Call(
+        "songlens_replay",
+        (at.dead, source, at.bytes_of(source), at.result(request_id)),
+        (letter_id, ttl_ms, keys.RESULT_TTL_S),
     )

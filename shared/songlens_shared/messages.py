@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from songlens_shared.errors import BadRequest, RequestError, request_error
+from songlens_shared.errors import BadRequest, ImageTooLarge, RequestError, request_error
 from songlens_shared.keys import INTERACTIVE, LANES
 
 PROTOCOL_VERSION = 1
 
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 """A larger photo is refused before it is queued. The client downsizes, so that only raw senders get near."""
+
+MAX_TEXT_BYTES = 64 * 1024
+"""The limit of each string of a request."""
 
 MAX_TTL_MS = 7 * 24 * 3600 * 1000
 
@@ -34,16 +37,45 @@ _NAME = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 Status = Literal["ok", "error"]
 
 
+def shown(value: object) -> str:
+    """Return a foreign value as an error message may show it: short, and of plain types only."""
+    if not isinstance(value, (str, bytes, int, float, bool, type(None))):
+        return type(value).__name__
+    return repr(value[:40] if isinstance(value, (str, bytes)) else value)
+
+
 def check_name(what: str, value: str) -> str:
     """Return a request id or client name that can stand in a key, or raise `BadRequest`."""
-    if not _NAME.fullmatch(value):
-        raise BadRequest(f"{what} must be 1 to 128 letters, digits or any of . _ : @ -; got {value[:40]!r}.")
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise BadRequest(f"{what} must be 1 to 128 letters, digits or any of . _ : @ -; got {shown(value)}.")
     return value
+
+
+def _check_number(name: str, value: int) -> None:
+    least, most = BOUNDS[name]
+    if type(value) is not int or not least <= value <= most:  # bool is an int, and no number here
+        raise BadRequest(f"{name} must be a whole number between {least} and {most}; got {shown(value)}.")
+
+
+def _check_text(name: str, value: str | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be a string; got {shown(value)}.")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise BadRequest(f"{name} holds a lone surrogate, which no message can carry.") from None
+    if size > MAX_TEXT_BYTES:
+        raise BadRequest(f"{name} has {size} bytes; the limit is {MAX_TEXT_BYTES}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One photo that wants songs. Raises `BadRequest` for a value out of its published bounds."""
+    """One photo that wants songs.
+
+    Raises `BadRequest` for a value out of its published bounds, and `ImageTooLarge` for too large a photo.
+    """
 
     id: str
     client: str
@@ -70,13 +102,22 @@ class Request:
         check_name("id", self.id)
         check_name("client", self.client)
         if self.lane not in LANES:
-            raise BadRequest(f"unknown lane {self.lane!r}; use one of: {', '.join(LANES)}.")
-        for name, (least, most) in BOUNDS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise BadRequest(f"{name} must lie between {least} and {most}; got {value}.")
+            raise BadRequest(f"unknown lane {shown(self.lane)}; use one of: {', '.join(LANES)}.")
+        for name in BOUNDS:
+            _check_number(name, getattr(self, name))
+        for name in ("uri", "user", "trace"):
+            _check_text(name, getattr(self, name))
         if (self.image is None) == (self.uri is None):
             raise BadRequest("give either image (the photo's bytes) or uri, and not both.")
+        self._check_image()
+
+    def _check_image(self) -> None:
+        if self.image is None:
+            return
+        if not isinstance(self.image, bytes):
+            raise BadRequest(f"image must be bytes; got {type(self.image).__name__}.")
+        if len(self.image) > MAX_IMAGE_BYTES:
+            raise ImageTooLarge(f"the photo has {len(self.image)} bytes; the limit is {MAX_IMAGE_BYTES}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,398 @@
+"""The atomic steps of a request's life, on a real server."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from fake_worker import create_groups, delivery_of
+
+from songlens_shared import functions
+from songlens_shared.broker import connect, load_functions
+from songlens_shared.codec import decode_reply, decode_request, encode_reply, encode_request
+from songlens_shared.errors import InternalError
+from songlens_shared.functions import Delivery
+from songlens_shared.keys import (
+    BULK,
+    INTERACTIVE,
+    REPLIES_MAX_LENGTH,
+    REPLIES_TTL_S,
+    RESULT_TTL_S,
+    SONGS_GROUP,
+    VISION_GROUP,
+    PartitionKeys,
+    partition_of,
+)
+from songlens_shared.messages import Reply, Request, error_reply
+from songlens_shared.streams import stream_entries
+from songlens_workers.embedded import EmbeddedBroker
+
+AT = PartitionKeys(0)
+TTL_MS = 30_000
+
+
+def request(id: str, *, client: str = "app", lane: str = INTERACTIVE, image: bytes = b"photo") -> Request:
+    return Request(id=id, client=client, lane=lane, image=image, ttl_ms=TTL_MS)
+
+
+def submit(connection: redis.Redis, wanted: Request) -> list:
+    return functions.submit(AT, wanted, encode_request(wanted)).on(connection)
+
+
+def claim(connection: redis.Redis, stream: str = AT.requests(INTERACTIVE), group: str = VISION_GROUP) -> Delivery:
+    """Take the next entry of a stream, as a worker does."""
+    create_groups(connection)
+    if group == SONGS_GROUP:
+        connection.xgroup_create(stream, group, id="0", mkstream=True)
+    [(_, [entry])] = stream_entries(connection.xreadgroup(group, "w", {stream: ">"}, count=1))
+    return delivery_of(AT, stream, entry, group)
+
+
+def submitted(connection: redis.Redis, id: str = "r1", **options: str) -> Delivery:
+    assert submit(connection, request(id, **options))[0] == b"accepted"
+    return claim(connection)
+
+
+def ok(id: str = "r1", model: str = "m1") -> bytes:
+    return encode_reply(Reply(id=id, status="ok", model=model))
+
+
+def replies(connection: redis.Redis, client: str = "app") -> list[tuple[bytes, bytes]]:
+    return [(fields[b"id"], fields[b"m"]) for _, fields in connection.xrange(AT.replies(client))]
+
+
+def assert_flat(connection: redis.Redis, stream: str, group: str = VISION_GROUP) -> None:
+    """Nothing of a finished request is left in its stream."""
+    assert connection.xlen(stream) == 0
+    assert connection.xpending(stream, group)["pending"] == 0
+    assert int(connection.get(AT.bytes_of(stream)) or 0) == 0
+
+
+def server_ms(connection: redis.Redis) -> int:
+    seconds, microseconds = connection.time()
+    return seconds * 1000 + microseconds // 1000
+
+
+def test_submit_writes_entry_marker_and_counter(connection: redis.Redis) -> None:
+    """An accepted request lies in its lane with id, client and deadline; its id is marked as in flight."""
+    before = server_ms(connection)
+    wanted = request("r1")
+    status, now, deadline = submit(connection, wanted)
+    assert status == b"accepted"
+    assert before <= now <= server_ms(connection)
+    assert deadline == now + TTL_MS
+    [(entry_id, fields)] = connection.xrange(AT.requests(INTERACTIVE))
+    assert decode_request(fields.pop(b"m")) == wanted
+    assert fields == {b"id": b"r1", b"client": b"app", b"deadline": str(deadline).encode()}
+    assert connection.get(AT.result("r1")) == b""
+    assert int(connection.get(AT.bytes_of(AT.requests(INTERACTIVE)))) == len(encode_request(wanted))
+    assert now <= int(entry_id.split(b"-")[0]) <= server_ms(connection)
+
+
+def test_stream_ids_are_server_time(connection: redis.Redis) -> None:
+    """A worker reads from the entry id when the entry was written, to the millisecond of the server."""
+    _, now, _ = submit(connection, request("r1"))
+    assert abs(claim(connection).entered_ms - now) <= 1
+
+
+def test_marker_outlives_the_deadline(connection: redis.Redis) -> None:
+    """The id of a request in flight is known for its whole time and the time that its reply would be kept."""
+    submit(connection, request("r1"))
+    assert TTL_MS < connection.pttl(AT.result("r1")) <= TTL_MS + RESULT_TTL_S * 1000
+
+
+def test_second_submit_is_pending_then_done(connection: redis.Redis) -> None:
+    """The same id is queued once; after the answer, submit returns the stored reply."""
+    delivery = submitted(connection)
+    assert submit(connection, request("r1"))[0] == b"pending"
+    assert connection.xlen(delivery.stream) == 1
+    functions.finish(delivery, ok()).on(connection)
+    status, _, reply = submit(connection, request("r1"))
+    assert (status, reply) == (b"done", ok())
+    assert_flat(connection, delivery.stream)
+
+
+def test_depth_limit(connection: redis.Redis) -> None:
+    """At its depth limit a lane refuses, says how full it is, and takes nothing; the other lane is not concerned."""
+    connection.hset(AT.limits, mapping={"interactive.depth": 2})
+    for id in ("r1", "r2"):
+        assert submit(connection, request(id))[0] == b"accepted"
+    status, retry_after_ms, depth, waiting = submit(connection, request("r3"))
+    assert (status, depth) == (b"full", 2)
+    assert waiting == 2 * len(encode_request(request("r1")))
+    assert 100 <= retry_after_ms <= 5000
+    assert connection.exists(AT.result("r3")) == 0
+    assert submit(connection, request("r3", lane=BULK))[0] == b"accepted"
+    functions.finish(claim(connection), ok()).on(connection)
+    assert submit(connection, request("r4"))[0] == b"accepted"
+
+
+def test_bytes_limit(connection: redis.Redis) -> None:
+    """A lane refuses the request whose bytes would pass its limit, and takes a smaller one."""
+    connection.hset(AT.limits, mapping={"interactive.bytes": 1000})
+    assert submit(connection, request("r1", image=bytes(600)))[0] == b"accepted"
+    assert submit(connection, request("r2", image=bytes(600)))[0] == b"full"
+    assert submit(connection, request("r3", image=bytes(100)))[0] == b"accepted"
+
+
+def test_default_limits_are_used_without_a_hash(connection: redis.Redis) -> None:
+    """Without any setting the interactive lane holds 1000 requests and no more."""
+    pipeline = connection.pipeline(transaction=False)
+    for number in range(1001):
+        wanted = request(f"r{number}")
+        functions.submit(AT, wanted, encode_request(wanted)).on(pipeline)
+    statuses = [result[0] for result in pipeline.execute()]
+    assert statuses == [b"accepted"] * 1000 + [b"full"]
+
+
+@pytest.mark.parametrize(("age_ms", "least", "most"), [(0, 100, 100), (8000, 2000, 2100), (3_600_000, 5000, 5000)])
+def test_retry_hint_follows_the_oldest_entry(connection: redis.Redis, age_ms: int, least: int, most: int) -> None:
+    """The hint is a quarter of the oldest entry's age, between 100 ms and 5 s."""
+    stream = AT.requests(INTERACTIVE)
+    connection.xadd(stream, {"m": b""}, id=f"{server_ms(connection) - age_ms}-0")
+    connection.hset(AT.limits, mapping={"interactive.depth": 1})
+    status, retry_after_ms, *_ = submit(connection, request("r1"))
+    assert status == b"full"
+    assert least <= retry_after_ms <= most
+
+
+def test_a_cleared_lane_takes_requests_again(connection: redis.Redis) -> None:
+    """Bytes that somebody deleted behind the counter's back do not close the lane for ever."""
+    connection.hset(AT.limits, mapping={"interactive.bytes": 1000})
+    submit(connection, request("r1", image=bytes(900)))
+    connection.xtrim(AT.requests(INTERACTIVE), maxlen=0, approximate=False)
+    assert submit(connection, request("r2", image=bytes(900)))[0] == b"accepted"
+    functions.finish(claim(connection), ok("r2")).on(connection)
+    assert_flat(connection, AT.requests(INTERACTIVE))
+
+
+def test_finish_stores_publishes_and_frees(connection: redis.Redis) -> None:
+    """The reply is stored with its TTL, in the channel with its TTL, and received by a subscriber; the entry is gone."""
+    delivery = submitted(connection)
+    with connection.pubsub() as listener:
+        listener.ssubscribe(AT.reply_channel("app"))
+        assert listener.get_sharded_message(timeout=5)["type"] == "ssubscribe"
+        assert functions.finish(delivery, ok()).on(connection) == 1
+        message = listener.get_sharded_message(timeout=5)
+    assert (message["type"], message["data"]) == ("smessage", ok())
+    assert connection.get(AT.result("r1")) == ok()
+    assert RESULT_TTL_S - 5 < connection.ttl(AT.result("r1")) <= RESULT_TTL_S
+    assert replies(connection) == [(b"r1", ok())]
+    assert REPLIES_TTL_S - 5 < connection.ttl(AT.replies("app")) <= REPLIES_TTL_S
+    assert_flat(connection, delivery.stream)
+
+
+def test_finish_only_once(connection: redis.Redis) -> None:
+    """Of two workers that finish the same entry the first wins; the second stores nothing and is told so."""
+    delivery = submitted(connection)
+    assert functions.finish(delivery, ok(model="first")).on(connection) == 1
+    assert functions.finish(delivery, ok(model="second")).on(connection) == 0
+    assert connection.get(AT.result("r1")) == ok(model="first")
+    assert replies(connection) == [(b"r1", ok(model="first"))]
+    assert_flat(connection, delivery.stream)
+
+
+def test_finish_after_expiry_does_not_resurrect(connection: redis.Redis) -> None:
+    """A worker that comes back after the reply has expired does not store another one."""
+    delivery = submitted(connection)
+    functions.finish(delivery, ok()).on(connection)
+    connection.delete(AT.result("r1"))
+    assert functions.finish(delivery, ok(model="late")).on(connection) == 0
+    assert connection.exists(AT.result("r1")) == 0
+
+
+def test_one_reply_for_an_id_that_was_queued_twice(connection: redis.Redis) -> None:
+    """A request that lies in the stream twice (its marker was lost) still gets one stored reply, and both are freed."""
+    first = submitted(connection)
+    connection.delete(AT.result("r1"))
+    second = submitted(connection)
+    assert functions.finish(first, ok(model="first")).on(connection) == 1
+    assert functions.finish(second, ok(model="second")).on(connection) == 0
+    assert replies(connection) == [(b"r1", ok(model="first"))]
+    assert_flat(connection, first.stream)
+
+
+def test_hand_over_moves_the_entry_once(connection: redis.Redis) -> None:
+    """Hits appear in the next stream with id, client and deadline of the request; a second hand-over adds nothing."""
+    delivery = submitted(connection)
+    call = functions.hand_over(delivery, AT.hits, b"hits")
+    assert [call.on(connection), call.on(connection)] == [1, 0]
+    assert_flat(connection, delivery.stream)
+    hits = claim(connection, AT.hits, SONGS_GROUP)
+    assert (hits.payload, hits.request_id, hits.client) == (b"hits", "r1", "app")
+    assert hits.deadline_ms == delivery.deadline_ms
+    assert int(connection.get(AT.bytes_of(AT.hits))) == len(b"hits")
+    assert functions.finish(hits, ok()).on(connection) == 1
+    assert_flat(connection, AT.hits, SONGS_GROUP)
+
+
+def test_late_finish_after_hand_over_is_refused(connection: redis.Redis) -> None:
+    """A worker whose entry was taken over and handed on by another cannot answer any more."""
+    delivery = submitted(connection)
+    functions.hand_over(delivery, AT.hits, b"hits").on(connection)
+    assert functions.finish(delivery, ok()).on(connection) == 0
+    assert functions.bury(delivery, ok(), stage="vision", error="late").on(connection) == 0
+    assert connection.get(AT.result("r1")) == b""
+    assert connection.xlen(AT.dead) == 0
+    assert replies(connection) == []
+
+
+def test_hand_over_after_finish_is_refused(connection: redis.Redis) -> None:
+    """An answered request does not go on to the next stage."""
+    delivery = submitted(connection)
+    functions.finish(delivery, ok()).on(connection)
+    assert functions.hand_over(delivery, AT.hits, b"hits").on(connection) == 0
+    assert connection.xlen(AT.hits) == 0
+
+
+def test_reply_channel_is_trimmed(connection: redis.Redis) -> None:
+    """A client that never reads its channel does not fill the server."""
+    pipeline = connection.pipeline(transaction=False)
+    for _ in range(REPLIES_MAX_LENGTH + 500):
+        pipeline.xadd(AT.replies("app"), {"id": "old", "m": b"old"})
+    pipeline.execute()
+    functions.finish(submitted(connection), ok()).on(connection)
+    # Trimming is approximate: whole nodes of 100 entries (stream-node-max-entries).
+    assert REPLIES_MAX_LENGTH <= connection.xlen(AT.replies("app")) < REPLIES_MAX_LENGTH + 100
+    assert replies(connection)[-1] == (b"r1", ok())
+
+
+def bury(connection: redis.Redis, delivery: Delivery) -> int:
+    reply = encode_reply(error_reply(delivery.request_id, InternalError()))
+    return functions.bury(delivery, reply, stage="vision", error="delivered 4 times").on(connection)
+
+
+def test_bury_keeps_the_letter_and_answers(connection: redis.Redis) -> None:
+    """A dead letter holds all that is needed to understand and replay it; the client gets the error, once."""
+    delivery = submitted(connection)
+    assert [bury(connection, delivery), bury(connection, delivery)] == [1, 0]
+    [(_, letter)] = connection.xrange(AT.dead)
+    assert letter == {
+        b"m": delivery.payload,
+        b"id": b"r1",
+        b"client": b"app",
+        b"deadline": str(delivery.deadline_ms).encode(),
+        b"stage": b"vision",
+        b"error": b"delivered 4 times",
+        b"deliveries": b"1",
+        b"source": delivery.stream.encode(),
+    }
+    failure = decode_reply(connection.get(AT.result("r1"))).error
+    assert failure is not None
+    assert failure.code == "internal"
+    assert len(replies(connection)) == 1
+    assert_flat(connection, delivery.stream)
+
+
+def test_replay_restores_the_request(connection: redis.Redis) -> None:
+    """A replayed letter is the same request with a new deadline, and its new answer takes the place of the error."""
+    delivery = submitted(connection)
+    bury(connection, delivery)
+    [(letter_id, letter)] = connection.xrange(AT.dead)
+    call = functions.replay(AT, letter_id, letter, ttl_ms=90_000)
+    before = server_ms(connection)
+    assert [call.on(connection), call.on(connection)] == [1, 0]
+    assert connection.xlen(AT.dead) == 0
+    assert connection.get(AT.result("r1")) == b""
+    again = claim(connection)
+    assert (again.payload, again.request_id, again.client) == (delivery.payload, "r1", "app")
+    assert before + 90_000 <= again.deadline_ms <= server_ms(connection) + 90_000
+    assert functions.finish(again, ok()).on(connection) == 1
+    assert connection.get(AT.result("r1")) == ok()
+    assert replies(connection)[-1] == (b"r1", ok())
+    assert_flat(connection, delivery.stream)
+
+
+def test_many_requests_leave_nothing_behind(connection: redis.Redis) -> None:
+    """After a hundred requests through both stages, every stream is empty and every counter is 0."""
+    for number in range(100):
+        submit(connection, request(f"r{number}", image=bytes(number * 10)))
+    create_groups(connection)
+    connection.xgroup_create(AT.hits, SONGS_GROUP, id="0", mkstream=True)
+    for stream, group in ((AT.requests(INTERACTIVE), VISION_GROUP), (AT.hits, SONGS_GROUP)):
+        [(_, entries)] = stream_entries(connection.xreadgroup(group, "w", {stream: ">"}))
+        assert len(entries) == 100
+        for entry in entries:
+            delivery = delivery_of(AT, stream, entry, group)
+            if group == VISION_GROUP:
+                functions.hand_over(delivery, AT.hits, entry[1][b"id"]).on(connection)
+            else:
+                functions.finish(delivery, ok(delivery.request_id)).on(connection)
+        assert_flat(connection, stream, group)
+    assert len(replies(connection)) == 100
+
+
+def test_out_of_memory_refuses_submits_and_lets_work_end(connection: redis.Redis) -> None:
+    """A server at its memory limit takes no new request, but every step that frees memory still runs."""
+    first, second, third = (submitted(connection, id) for id in ("r1", "r2", "r3"))
+    connection.config_set("maxmemory", 1)
+    with pytest.raises(redis.OutOfMemoryError):
+        submit(connection, request("r4"))
+    assert functions.finish(first, ok("r1")).on(connection) == 1
+    assert functions.hand_over(second, AT.hits, b"hits").on(connection) == 1
+    assert bury(connection, third) == 1
+
+
+def test_library_is_loaded_once(connection: redis.Redis) -> None:
+    """Loading again changes nothing; a library that differs is replaced."""
+    assert load_functions(connection) is False
+    connection.function_load(
+        "#!lua name=songlens\nredis.register_function('songlens_old', function() end)", replace=True
+    )
+    assert load_functions(connection) is True
+    assert load_functions(connection) is False
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_both_versions_of_the_redis_protocol(broker: EmbeddedBroker, protocol: int) -> None:
+    """Library, submit, claim and finish work over RESP2 and RESP3."""
+    with connect(f"{broker.url}?protocol={protocol}") as connection:
+        assert [load_functions(connection), load_functions(connection)] == [True, False]
+        assert functions.finish(submitted(connection), ok()).on(connection) == 1
+        [(stream, [(_, fields)])] = stream_entries(connection.xread({AT.replies("app"): "0"}))
+        assert (stream, fields[b"m"]) == (AT.replies("app"), ok())
+        assert stream_entries(connection.xread({AT.replies("nobody"): "0"}, block=1)) == []
+
+
+class ClusterNode(EmbeddedBroker):
+    """One server that is a whole Redis Cluster: it serves every slot, and checks that a call stays within one."""
+
+    def _arguments(self) -> list[str]:
+        with socket.socket() as probe:  # the default, the server's port + 10000, may not exist
+            probe.bind(("127.0.0.1", 0))
+            bus_port = probe.getsockname()[1]
+        return [*super()._arguments(), "--cluster-enabled", "yes", "--cluster-port", str(bus_port)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None) -> Iterator[redis.Redis]:
+    with (
+        ClusterNode(tmp_path_factory.mktemp("cluster"), persistent=False, binary=redis_server) as node,
+        connect(node.url) as connection,
+    ):
+        connection.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until_s = time.monotonic() + 10
+        while connection.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            assert time.monotonic() < until_s, "the node does not serve its slots"
+            time.sleep(0.01)
+        load_functions(connection)
+        yield connection
+
+
+def test_every_step_stays_in_one_slot_of_a_cluster(cluster: redis.Redis) -> None:
+    """On a cluster node all keys and the channel of a call are in one slot, whatever the step."""
+    functions.finish(submitted(cluster, "r1"), ok()).on(cluster)
+    functions.hand_over(submitted(cluster, "r2"), AT.hits, b"hits").on(cluster)
+    bury(cluster, submitted(cluster, "r3"))
+    [(letter_id, letter)] = cluster.xrange(AT.dead)
+    assert functions.replay(AT, letter_id, letter, ttl_ms=1000).on(cluster) == 1
+
+
+def test_partition_is_the_slot_hash_of_redis_cluster(cluster: redis.Redis) -> None:
+    """With 16384 partitions, an id's partition is the slot that the server itself computes."""
+    for id in ("r1", "123456789", "0b1f", "a" * 128, "user@host:1-2_3.4"):
+        assert partition_of(id, 16384) == cluster.execute_command("CLUSTER KEYSLOT", id)
