@@ -9,8 +9,10 @@ with Client() as client:
 
 from songlens.aio import AsyncClient, AsyncHandle
 from songlens.client import Client, Handle
-from songlens.core import Received
+from songlens.core import RequestOptions
+from songlens.photo import Photo
 from songlens.recommendation import Recommendation
+from songlens.replies import Received
 from songlens_shared.errors import (
     BadImage,
     BadRequest,
@@ -46,10 +48,12 @@ __all__ = [
     "InternalError",
     "NeighbourImage",
     "NoModel",
+    "Photo",
     "QueueFull",
     "Received",
     "Recommendation",
     "RequestError",
+    "RequestOptions",
     "Song",
     "SonglensError",
     "UnknownRequest",

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from songlens.core import (
-    GRACE_S,
-    ClientCore,
-    Command,
-    Get,
-    Listen,
-    LoadFunctions,
-    Pause,
-    Plan,
-    ReadReplies,
-    Received,
-    T,
-)
+from songlens.core import GRACE_S, ClientCore, RequestOptions
 from songlens.photo import Photo, photo_bytes
+from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
-from songlens_shared.broker import BLOCK_MS, broker_errors, connect, connect_asyncio, load_functions, resolve_url
+from songlens.replies import Received
+from songlens_shared.broker import broker_errors, connect, connect_asyncio, load_functions, resolve_url
+from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
 
 
@@ -41,7 +31,7 @@ class AsyncHandle:
         wait_s = self.timeout_s + GRACE_S if timeout_s is None else timeout_s
         return Recommendation.from_reply(await self.client._run(self.client._core.wait(self.id, wait_s)))
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, None, Recommendation]:
         return self.result().__await__()
 
     async def done(self) -> bool:
@@ -57,6 +47,7 @@ class AsyncClient:
         self._core = ClientCore(name=name, partitions=partitions)
         self._redis = connect_asyncio(self._url)
         self._reading: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -73,25 +64,23 @@ class AsyncClient:
 
     async def close(self) -> None:
         """As `Client.close`."""
+        self._closed = True
         if self._reading is not None:
             self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await asyncio.wait([self._reading])
         await self._redis.aclose()
 
-    async def recommend(self, photo: Photo, *, timeout_s: float = 30.0, **options: Any) -> Recommendation:
+    async def recommend(self, photo: Photo, **options: Unpack[RequestOptions]) -> Recommendation:
         """As `Client.recommend`."""
-        handle = await self.submit(photo, timeout_s=timeout_s, **options)
-        return await handle.result()
+        return await (await self.submit(photo, **options))
 
-    async def submit(
-        self, photo: Photo, *, id: str | None = None, timeout_s: float = 30.0, **options: Any
-    ) -> AsyncHandle:
-        """As `Client.submit`, with the same options."""
+    async def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> AsyncHandle:
+        """As `Client.submit`."""
         # A large photo takes tens of milliseconds to downsize: not on the event loop.
         image = await asyncio.to_thread(photo_bytes, photo)
-        request = self._core.request(image, id=id, timeout_s=timeout_s, **options)
+        request = self._core.request(image, **options)
         await self._run(self._core.submit(request))
-        return AsyncHandle(self, request.id, timeout_s)
+        return AsyncHandle(self, request.id, request.ttl_ms / 1000)
 
     async def fetch(self, request_id: str) -> Recommendation | None:
         """As `Client.fetch`."""
@@ -104,11 +93,9 @@ class AsyncClient:
 
     async def replies(self, cursor: str = "0", *, quiet_s: float | None = None) -> AsyncIterator[Received]:
         """As `Client.replies`."""
-        last = time.monotonic()
-        while quiet_s is None or time.monotonic() - last <= quiet_s:
-            block_ms = BLOCK_MS if quiet_s is None else max(1, min(BLOCK_MS, int(quiet_s * 1000)))
-            for received in await self._run(self._core.read_channel(cursor, block_ms)):
-                cursor, last = received.cursor, time.monotonic()
+        channel = self._core.channel(cursor, quiet_s)
+        while not channel.ended:
+            for received in await self._run(channel.read()):
                 yield received
 
     async def _run(self, plan: Plan[T]) -> T:
@@ -128,20 +115,29 @@ class AsyncClient:
             plan.close()
 
     async def _execute(self, command: Command) -> Any:
-        with broker_errors(self._url):
-            match command:
-                case Call():
-                    return await command.on(self._redis)
-                case Get(key):
-                    return await self._redis.get(key)
-                case ReadReplies(cursors, block_ms):
-                    return await self._redis.xread(cursors, block=block_ms)
-                case Listen(block_ms):
-                    return await self._listen(block_ms)
-                case LoadFunctions():
-                    return await asyncio.to_thread(self._load_functions)
-                case Pause(seconds):
-                    return await asyncio.sleep(seconds)
+        if self._closed:
+            raise BrokerError("this client has been closed.")
+        try:
+            with broker_errors(self._url):
+                return await self._executed(command)
+        finally:
+            if self._closed:
+                await self._redis.aclose()  # redis-py opens a connection again that was closed under a waiting task
+
+    async def _executed(self, command: Command) -> Any:
+        match command:
+            case Call():
+                return await command.on(self._redis)
+            case Get(key):
+                return await self._redis.get(key)
+            case ReadReplies(cursors, block_ms):
+                return await self._redis.xread(cursors, count=READ_COUNT, block=block_ms)
+            case Listen(_, block_ms):
+                return await self._listen(block_ms)
+            case LoadFunctions():
+                return await asyncio.to_thread(self._load_functions)
+            case Pause(seconds):
+                return await asyncio.sleep(seconds)
 
     def _load_functions(self) -> None:
         """Once in a server's life; not worth a second, asynchronous loader."""
@@ -152,10 +148,17 @@ class AsyncClient:
         """One read serves every waiting task."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_once(block_ms))
+            # Asked for here, in case every waiter has gone by then: an error that nobody has seen is logged otherwise.
+            self._reading.add_done_callback(_failure)
         reading = self._reading
         await asyncio.wait([reading], timeout=block_ms / 1000)
-        if reading.done() and not reading.cancelled() and (error := reading.exception()):
+        if reading.done() and (error := _failure(reading)):
             raise error
 
     async def _read_once(self, block_ms: int) -> None:
-        self._core.inbox.feed(await self._redis.xread(self._core.inbox.cursors, block=block_ms))
+        inbox = self._core.inbox
+        inbox.feed(await self._redis.xread(inbox.cursors, count=READ_COUNT, block=block_ms))
+
+
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()

@@ -1,119 +1,67 @@
-"""The protocol of a client, without any input or output: what `Client` and `AsyncClient` both run.
-
-Each operation is a generator, a *plan*. It yields one command at a time and is sent the result (or thrown the error);
-a driver that knows how to execute the few commands below is all that a synchronous or asynchronous client adds.
-"""
+"""The protocol of a client, without any input or output: the plans that `Client` and `AsyncClient` both run."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 import redis
 
-from songlens.recommendation import Recommendation
+from songlens.plans import Get, Listen, LoadFunctions, Pause, Plan
+from songlens.replies import Channel, Inbox
 from songlens_shared import functions
 from songlens_shared.broker import BLOCK_MS, is_missing_function
 from songlens_shared.codec import decode_reply, encode_request
-from songlens_shared.errors import BrokerUnavailable, ConfigError, DeadlineExceeded, QueueFull, UnknownRequest
-from songlens_shared.functions import Call
+from songlens_shared.errors import (
+    BadRequest,
+    BrokerError,
+    BrokerUnavailable,
+    ConfigError,
+    DeadlineExceeded,
+    QueueFull,
+    UnknownRequest,
+)
 from songlens_shared.keys import RESULT_TTL_S, PartitionKeys, partition_of
-from songlens_shared.messages import Reply, Request, check_name
-from songlens_shared.streams import stream_entries
+from songlens_shared.messages import MAX_TTL_MS, Reply, Request, check_name
 
-T = TypeVar("T")
+DEFAULT_TIMEOUT_S = 30.0
 
 GRACE_S = 2.0
 """How much longer than a request's own deadline a client waits for the word that it has passed."""
 
-
-@dataclass(frozen=True)
-class Get:
-    """Read a string key."""
-
-    key: str
+_RECONNECT_PAUSE_S = 0.2
+_FIRST_POLL_PAUSE_S = 0.02
+_LONGEST_POLL_PAUSE_S = 0.5
 
 
-@dataclass(frozen=True)
-class LoadFunctions:
-    """Load the functions library."""
+class RequestOptions(TypedDict, total=False):
+    """What an app may ask for with a photo. Bounds: `songlens_shared.messages.BOUNDS`."""
 
+    id: str | None
+    """Request id, by default a fresh one. A second submit with the same id is the same request."""
 
-@dataclass(frozen=True)
-class Pause:
-    """Wait for so long."""
+    lane: str
+    """interactive (default): somebody waits; bulk: a long queue that never delays the interactive lane."""
 
-    seconds: float
+    top_k: int
+    """Songs wanted, by default 10."""
 
+    images_k: int
+    """Nearest catalogue images that songs are taken from, by default 5."""
 
-@dataclass(frozen=True)
-class ReadReplies:
-    """Read the reply channels past these cursors, waiting up to `block_ms` for the first reply."""
+    songs_per_image: int
+    """Songs taken from each of them, by default 2."""
 
-    cursors: dict[Any, Any]
-    block_ms: int
+    user: str | None
+    """Listener that the songs are for."""
 
+    trace: str | None
+    """W3C traceparent."""
 
-@dataclass(frozen=True)
-class Listen:
-    """Let the client's one reader feed the inbox once: many waiting requests share a single connection."""
-
-    block_ms: int
-
-
-Command = Call | Get | LoadFunctions | Pause | ReadReplies | Listen
-Plan = Generator[Command, Any, T]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """One reply from the durable reply channel."""
-
-    cursor: str
-    """Save this when the reply has been dealt with, and go on from it after a restart."""
-
-    reply: Reply
-
-    @property
-    def id(self) -> str:
-        """The request's id."""
-        return self.reply.id
-
-    def recommendation(self) -> Recommendation:
-        """Return the songs, or raise the typed error that the request ended with."""
-        return Recommendation.from_reply(self.reply)
-
-
-@dataclass
-class Inbox:
-    """Replies that someone in this process waits for, and how far the reply channels have been read."""
-
-    cursors: dict[Any, Any]
-    _waiting: dict[str, Reply | None] = field(default_factory=dict)
-
-    def expect(self, request_id: str) -> None:
-        """Keep the reply to this request when it comes."""
-        self._waiting.setdefault(request_id, None)
-
-    def forget(self, request_id: str) -> None:
-        """Nobody waits for this request any more."""
-        self._waiting.pop(request_id, None)
-
-    def arrived(self, request_id: str) -> Reply | None:
-        """Return the reply if it has come."""
-        return self._waiting.get(request_id)
-
-    def feed(self, response: Any) -> None:
-        """Take what XREAD returned from the reply channels."""
-        for stream, replies in stream_entries(response):
-            for entry_id, fields in replies:
-                self.cursors[stream] = entry_id.decode()
-                request_id = fields[b"id"].decode()
-                if request_id in self._waiting:
-                    self._waiting[request_id] = decode_reply(fields[b"m"])
+    timeout_s: float
+    """Seconds allowed from the moment the photo is queued, by default 30."""
 
 
 def new_id() -> str:
@@ -127,42 +75,49 @@ class ClientCore:
     def __init__(self, *, name: str | None, partitions: int, clock: Callable[[], float] = time.monotonic) -> None:
         if partitions < 1:
             raise ConfigError(f"partitions must be at least 1; got {partitions}.")
-        self.name = check_name("client name", name or f"client-{new_id()}")
+        self.name = check_name("client name", f"client-{new_id()}" if name is None else name)
         self._partitions = [PartitionKeys(partition) for partition in range(partitions)]
         self._clock = clock
-        self.inbox = Inbox({keys.replies(self.name): "0" for keys in self._partitions})
+        self._streams = [keys.replies(self.name) for keys in self._partitions]
+        self.inbox = Inbox(self._streams)
 
     def _at(self, request_id: str) -> PartitionKeys:
-        return self._partitions[partition_of(request_id, len(self._partitions))]
+        return self._partitions[partition_of(check_name("request id", request_id), len(self._partitions))]
 
-    def request(self, image: bytes, *, id: str | None, timeout_s: float, **options: Any) -> Request:
+    def request(
+        self, image: bytes, *, id: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
+    ) -> Request:
         """Return the request for a photo; raises `BadRequest` for an option out of bounds."""
-        ttl_ms = round(timeout_s * 1000)
-        return Request(id=id or new_id(), client=self.name, image=image, ttl_ms=ttl_ms, **options)
+        if not 0.001 <= timeout_s <= MAX_TTL_MS / 1000:
+            raise BadRequest(f"timeout_s must lie between 0.001 and {MAX_TTL_MS // 1000} seconds; got {timeout_s}.")
+        id = new_id() if id is None else id
+        return Request(id=id, client=self.name, image=image, ttl_ms=round(timeout_s * 1000), **options)
 
     def submit(self, request: Request) -> Plan[None]:
         """Queue a request. Returns when it is safely in Redis; raises `QueueFull` when the lane refuses it."""
         call = functions.submit(self._at(request.id), request, encode_request(request))
         try:
-            response = yield call
-        except redis.ResponseError as error:
-            if not is_missing_function(error):
-                raise
-            yield LoadFunctions()
-            response = yield call
+            response = yield from self._call(call)
+        except BrokerError as error:
+            if isinstance(error.__cause__, redis.OutOfMemoryError):
+                raise QueueFull("Redis has reached its memory limit; try again later.") from error
+            raise
         if response[0] == b"full":
             raise QueueFull(
                 f"the {request.lane} lane is full ({response[2]} requests, {response[3]} bytes wait); "
                 f"try again in {response[1]} ms.",
                 retry_after_ms=int(response[1]),
             )
-        self._skip_older_replies(request.id, int(response[1]))
+        self.inbox.skip_to(int(response[1]))
 
-    def _skip_older_replies(self, request_id: str, server_ms: int) -> None:
-        """A named client's channel may hold thousands of replies of its past; none of them can answer a new request."""
-        stream = self._at(request_id).replies(self.name)
-        if self.inbox.cursors[stream] == "0":
-            self.inbox.cursors[stream] = f"{server_ms - 1}-0"
+    def _call(self, call: functions.Call) -> Plan[Any]:
+        try:
+            return (yield call)
+        except redis.ResponseError as error:
+            if not is_missing_function(error):
+                raise
+        yield LoadFunctions()
+        return (yield call)
 
     def fetch(self, request_id: str) -> Plan[Reply | None]:
         """Return the stored reply, or None while the request is in flight; raises `UnknownRequest`."""
@@ -174,63 +129,64 @@ class ClientCore:
         return decode_reply(stored) if stored else None
 
     def wait(self, request_id: str, timeout_s: float) -> Plan[Reply]:
-        """Wait for the reply to a request of this client, over lost connections too; raises `DeadlineExceeded`."""
-        until = self._clock() + timeout_s
+        """Wait for the reply to a request of this client; raises `DeadlineExceeded`."""
+
+        def listen(left_s: float) -> Plan[Reply | None]:
+            return self._listen(request_id, left_s)
+
         self.inbox.expect(request_id)
         try:
-            while True:
-                try:
-                    # Asked again after every quiet spell: the reply may have been there before anyone listened.
-                    reply = yield from self.fetch(request_id)
-                    if reply is None:
-                        reply = yield from self._listen_for(request_id, until)
-                    if reply is not None:
-                        return reply
-                except BrokerUnavailable:
-                    if self._clock() >= until:
-                        raise
-                    yield Pause(0.2)
-                if self._clock() >= until:
-                    raise DeadlineExceeded(
-                        f"no answer within {timeout_s:.1f} s; check with `songlens doctor` that workers are running."
-                    )
+            return (yield from self._until_answered(request_id, timeout_s, listen))
         finally:
             self.inbox.forget(request_id)
 
-    def _listen_for(self, request_id: str, until: float) -> Plan[Reply | None]:
-        quiet_until = min(until, self._clock() + BLOCK_MS / 1000)
-        while (reply := self.inbox.arrived(request_id)) is None:
+    def poll(self, request_id: str, timeout_s: float) -> Plan[Reply]:
+        """Wait for the reply to any request by its id alone, as another process does; raises `DeadlineExceeded`."""
+        pause_s = _FIRST_POLL_PAUSE_S
+
+        def pause(left_s: float) -> Plan[None]:
+            nonlocal pause_s
+            yield Pause(min(pause_s, left_s))
+            pause_s = min(_LONGEST_POLL_PAUSE_S, pause_s * 1.5)
+
+        # Asked once outside: a server that was never there is told at once, one that goes away meanwhile is waited for.
+        reply = yield from self.fetch(request_id)
+        return reply or (yield from self._until_answered(request_id, timeout_s, pause))
+
+    def _until_answered(
+        self, request_id: str, timeout_s: float, rest: Callable[[float], Plan[Reply | None]]
+    ) -> Plan[Reply]:
+        """Ask, rest, and ask again until the reply is there, over lost connections too."""
+        until = self._clock() + timeout_s
+        reply = None
+        while True:
+            try:
+                # Asked again after every rest: the reply may have been there before anyone listened.
+                reply = yield from self.fetch(request_id)
+                if reply is None and self._clock() < until:
+                    reply = yield from rest(until - self._clock())
+            except BrokerUnavailable:
+                if self._clock() >= until:
+                    raise
+                yield Pause(_RECONNECT_PAUSE_S)
+            if reply is not None:
+                return reply
+            if self._clock() >= until:
+                raise DeadlineExceeded(
+                    f"no answer to request {request_id} within {timeout_s:.1f} s; "
+                    "check with `songlens doctor` that workers are running."
+                )
+
+    def _listen(self, request_id: str, left_s: float) -> Plan[Reply | None]:
+        """Listen until the reply comes or the channel has been quiet for a while."""
+        quiet_until = self._clock() + min(left_s, BLOCK_MS / 1000)
+        while (payload := self.inbox.arrived(request_id)) is None:
             left_ms = int((quiet_until - self._clock()) * 1000)
             if left_ms <= 0:
                 return None
-            yield Listen(left_ms)
-        return reply
+            yield Listen(request_id, left_ms)
+        return decode_reply(payload)
 
-    def poll(self, request_id: str, timeout_s: float) -> Plan[Reply]:
-        """Wait for the reply to any request by its id alone, as another process does; raises `DeadlineExceeded`."""
-        until = self._clock() + timeout_s
-        pause_s = 0.02
-        while (reply := (yield from self.fetch(request_id))) is None:
-            if self._clock() >= until:
-                raise DeadlineExceeded(f"request {request_id} is still in flight after {timeout_s:.1f} s.")
-            yield Pause(pause_s)
-            pause_s = min(0.5, pause_s * 1.5)
-        return reply
-
-    def read_channel(self, cursor: str, block_ms: int) -> Plan[list[Received]]:
-        """Read the durable reply channel once, past a cursor."""
-        position = self._positions(cursor)
-        response = yield ReadReplies(dict(position), block_ms)
-        received = []
-        for stream, replies in stream_entries(response):
-            for entry_id, fields in replies:
-                position[stream] = entry_id.decode()
-                received.append(Received(cursor=",".join(position.values()), reply=decode_reply(fields[b"m"])))
-        return received
-
-    def _positions(self, cursor: str) -> dict[str, str]:
-        """A cursor is one stream id for each partition, joined by commas; `0` is the beginning of them all."""
-        ids = cursor.split(",") if cursor != "0" else ["0"] * len(self._partitions)
-        if len(ids) != len(self._partitions) or "$" in cursor:
-            raise ConfigError(f"{cursor!r} is not a cursor of this client; start from '0'.")
-        return {keys.replies(self.name): id for keys, id in zip(self._partitions, ids, strict=True)}
+    def channel(self, cursor: str, quiet_s: float | None) -> Channel:
+        """Return a reader of this client's durable reply channels; raises `ConfigError` for what is no cursor."""
+        return Channel(self._streams, cursor, quiet_s, self._clock)

@@ -23,29 +23,36 @@ Photo: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | Im
 SHORT_SIDE = 320
 """Pixels. The backbones resize to 256 or 298 on the short side before they crop."""
 
+MAX_PIXELS = 120_000_000
+"""As in the workers' limits: more would take half a gigabyte of the app's memory."""
+
 _KEEP_BYTES = 256 * 1024
 _KEEP_SHORT_SIDE = 480
 _JPEG_QUALITY = 90
 _JPEG_HEADROOM = 2
 
+# What the workers decode. Pillow knows many more, and starts other programs for some of them.
+_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
+
 
 def photo_bytes(photo: Photo) -> bytes:
     """Return the bytes to queue for a photo: upright and downsized where Pillow is installed and can read it.
 
-    Raises `BadImage` for what is no photo at all, `ImageTooLarge` for more than 32 MiB that could not be downsized.
+    Raises `BadImage` for what is no photo at all, `ImageTooLarge` for too many pixels, or for more than 32 MiB that
+    could not be downsized.
     """
     if isinstance(photo, (bytes, bytearray, memoryview)):
         image = _downsized_bytes(bytes(photo))
     elif isinstance(photo, (str, os.PathLike)):
         image = _downsized_bytes(_read(Path(photo)))
     elif hasattr(photo, "convert") and hasattr(photo, "save"):
-        image = _encoded(photo)
+        image = _picture_bytes(photo)
     else:
         raise BadImage(f"a photo is bytes, a path or a PIL image, not {type(photo).__name__}.")
     if len(image) > MAX_IMAGE_BYTES:
         raise ImageTooLarge(
-            f"the photo has {len(image)} bytes; the limit is {MAX_IMAGE_BYTES}. "
-            "Send a smaller copy, or install songlens[photos], which makes one."
+            f"the photo has {len(image)} bytes; the limit is {MAX_IMAGE_BYTES}. Send a smaller copy; "
+            "for most photos songlens makes one by itself where songlens[photos] is installed."
         )
     return image
 
@@ -53,27 +60,40 @@ def photo_bytes(photo: Photo) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise BadImage(f"the photo cannot be read: {error.strerror or error} ({path}).") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadImage(f"the photo cannot be read: {reason or error} ({path}).") from error
 
 
 def _downsized_bytes(image: bytes) -> bytes:
     if not image:
         raise BadImage("the photo has 0 bytes; send the content of a photo file.")
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError:
         return image
     _accept_heic()
     try:
-        with Image.open(BytesIO(image)) as photo:
-            if len(image) <= _KEEP_BYTES and min(photo.size) <= _KEEP_SHORT_SIDE:
+        with Image.open(BytesIO(image), formats=_FORMATS) as photo:
+            _check_pixels(photo)
+            is_small = len(image) <= _KEEP_BYTES and min(photo.size) <= _KEEP_SHORT_SIDE
+            if is_small or not _is_plain(photo):
                 return image
-            return _encoded(photo) if _is_plain(photo) else image
-    except Image.DecompressionBombError:
-        raise ImageTooLarge("the photo has too many pixels to be opened safely; send a smaller copy.") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return image
+            photo.draft("RGB", (SHORT_SIDE * _JPEG_HEADROOM, SHORT_SIDE * _JPEG_HEADROOM))
+            return _jpeg(photo)
+    except (ImageTooLarge, Image.DecompressionBombError):
+        raise ImageTooLarge(_too_many_pixels()) from None
+    except Exception:
+        return image  # Pillow's plugins raise almost anything on hostile bytes; the worker says what is wrong
+
+
+def _picture_bytes(photo: Image.Image) -> bytes:
+    """Return a picture that the app holds, which is left as it is."""
+    _check_pixels(photo)
+    try:
+        return _jpeg(photo) if _is_plain(photo) else _tiff(photo)
+    except Exception as error:
+        raise BadImage(f"the picture cannot be turned into a photo file: {error}") from error
 
 
 def _accept_heic() -> None:
@@ -85,23 +105,45 @@ def _accept_heic() -> None:
     register_heif_opener()
 
 
+def _too_many_pixels() -> str:
+    return f"the photo has more than {MAX_PIXELS // 1_000_000} megapixels; send a smaller copy."
+
+
+def _check_pixels(photo: Image.Image) -> None:
+    if photo.width * photo.height > MAX_PIXELS:
+        raise ImageTooLarge(_too_many_pixels())
+
+
 def _is_plain(photo: Image.Image) -> bool:
     """16-bit and floating-point pixels have a meaning that only the worker's decoder keeps."""
     return not photo.mode.startswith(("I", "F"))
 
 
-def _encoded(photo: Image.Image) -> bytes:
-    from PIL import ImageOps
+def _tiff(photo: Image.Image) -> bytes:
+    """Return the levels as they are."""
+    out = BytesIO()
+    photo.save(out, "TIFF")
+    return out.getvalue()
 
-    if hasattr(photo, "draft"):
-        photo.draft("RGB", (SHORT_SIDE * _JPEG_HEADROOM, SHORT_SIDE * _JPEG_HEADROOM))
-    upright = _on_white(ImageOps.exif_transpose(photo))
+
+def _jpeg(photo: Image.Image) -> bytes:
+    upright = _on_white(_upright(photo))
     scale = SHORT_SIDE / min(upright.size)
     if scale < 1:
         upright = upright.resize((max(1, round(upright.width * scale)), max(1, round(upright.height * scale))))
     out = BytesIO()
     upright.save(out, "JPEG", quality=_JPEG_QUALITY)
     return out.getvalue()
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    from PIL import ImageOps
+
+    photo.load()
+    try:
+        return ImageOps.exif_transpose(photo)
+    except Exception:
+        return photo  # a photo whose metadata is damaged is still a photo
 
 
 def _on_white(photo: Image.Image) -> Image.Image:

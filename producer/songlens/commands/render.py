@@ -23,7 +23,7 @@ def show(console: Console, title: str, recommendation: Recommendation) -> None:
     console.rule(f"[bold]{escape(title)}", align="left")
     console.print(_images(recommendation))
     console.print(_songs(recommendation))
-    console.print(f"[dim]{timings(recommendation.timings_ms)} · model {recommendation.model}")
+    console.print(f"[dim]{timings(recommendation.timings_ms)} · model {escape(recommendation.model)}")
 
 
 def _images(recommendation: Recommendation) -> Table:
@@ -66,8 +66,13 @@ def as_json(recommendation: Recommendation, **more: str) -> str:
     return json.dumps({**more, "status": "ok", **asdict(recommendation)}, ensure_ascii=False)
 
 
+def queued_json(request_id: str, **more: str) -> str:
+    """Return the JSON object of a photo whose songs are not waited for."""
+    return json.dumps({**more, "status": "queued", "id": request_id}, ensure_ascii=False)
+
+
 def error_json(error: RequestError, **more: str) -> str:
-    """Return the JSON object of a photo that got no songs."""
+    """Return the JSON object of a request that got no songs."""
     return json.dumps(
         {**more, "status": "error", "error": {"code": error.code, "message": error.message}}, ensure_ascii=False
     )

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 
 from songlens.client import Client
-from songlens.commands.render import as_json, show
+from songlens.commands.render import as_json, error_json, show
 from songlens.commands.send import Redis
+from songlens_shared.errors import RequestError
 
 
 def command(
@@ -20,7 +21,13 @@ def command(
 ) -> None:
     """Show the songs of a photo that was sent earlier."""
     with Client(redis) as client:
-        recommendation = client.result(id, timeout_s=timeout_s)
+        try:
+            recommendation = client.result(id, timeout_s=timeout_s)
+        except RequestError as error:
+            if not json:
+                raise
+            typer.echo(error_json(error, id=id))
+            raise typer.Exit(error.exit_status) from None
     if json:
         typer.echo(as_json(recommendation))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import typer
 from rich.console import Console
 
 from songlens.client import Client, Handle
-from songlens.commands.render import as_json, error_json, show
+from songlens.commands.render import as_json, error_json, queued_json, show
+from songlens.core import RequestOptions
 from songlens.recommendation import Recommendation
-from songlens_shared.errors import RequestError
+from songlens_shared.errors import QueueFull, RequestError
 from songlens_shared.keys import INTERACTIVE
 
 _IN_FLIGHT = 64
@@ -36,7 +38,7 @@ def command(
     wait: Annotated[bool, typer.Option(help="Wait for the songs; --no-wait prints request ids.")] = True,
 ) -> None:
     """Queue photos and show their songs."""
-    options = {
+    options: RequestOptions = {
         "top_k": top_k,
         "images_k": images_k,
         "songs_per_image": songs_per_image,
@@ -56,7 +58,7 @@ Outcome = Recommendation | RequestError | str
 
 
 def _outcomes(
-    client: Client, photos: list[Path], options: dict[str, object], *, wait: bool
+    client: Client, photos: list[Path], options: RequestOptions, *, wait: bool
 ) -> Iterator[tuple[Path, Outcome]]:
     """Keep a bounded number of photos in flight, and yield what became of each in the order given."""
     in_flight: deque[tuple[Path, Handle | RequestError]] = deque()
@@ -70,11 +72,18 @@ def _outcomes(
         yield photo, _await(submitted) if wait or isinstance(submitted, RequestError) else submitted.id
 
 
-def _submit(client: Client, photo: Path, options: dict[str, object]) -> Handle | RequestError:
-    try:
-        return client.submit(photo, **options)  # type: ignore[arg-type]
-    except RequestError as error:
-        return error
+def _submit(client: Client, photo: Path, options: RequestOptions) -> Handle | RequestError:
+    """Queue a photo; a full lane is tried again, as it says, within the time allowed for the photo."""
+    until = time.monotonic() + options["timeout_s"]
+    while True:
+        try:
+            return client.submit(photo, **options)
+        except QueueFull as error:
+            if time.monotonic() + error.retry_after_ms / 1000 > until:
+                return error
+            time.sleep(error.retry_after_ms / 1000)
+        except RequestError as error:
+            return error
 
 
 def _await(submitted: Handle | RequestError) -> Recommendation | RequestError:
@@ -92,6 +101,8 @@ def _print(photo: Path, outcome: Outcome, *, json: bool) -> None:
             typer.echo(error_json(outcome, photo=str(photo)))
         case RequestError():
             sys.stderr.write(f"{photo}: {outcome.code}: {outcome.message}\n")
+        case str() if json:
+            typer.echo(queued_json(outcome, photo=str(photo)))
         case str():
             typer.echo(outcome)
         case Recommendation() if json:

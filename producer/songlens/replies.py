@@ -1,0 +1,134 @@
+"""Reading a client's reply channels: for whoever waits for one request, and for whoever consumes them all."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from songlens.plans import Plan, ReadReplies
+from songlens.recommendation import Recommendation
+from songlens_shared.broker import BLOCK_MS
+from songlens_shared.codec import decode_reply
+from songlens_shared.errors import ConfigError, RequestError
+from songlens_shared.messages import Reply, error_reply
+from songlens_shared.streams import stream_entries
+
+BEGINNING = "0"
+_STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """One reply from the durable reply channel."""
+
+    cursor: str
+    """Save this when the reply has been dealt with, and go on from it after a restart."""
+
+    reply: Reply
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.reply.id
+
+    def recommendation(self) -> Recommendation:
+        """Return the songs, or raise the typed error that the request ended with."""
+        return Recommendation.from_reply(self.reply)
+
+
+@dataclass
+class _Expected:
+    waiters: int = 0
+    payload: bytes | None = None
+
+
+class Inbox:
+    """Replies that someone in this process waits for, and how far the reply channels have been read. Thread-safe."""
+
+    def __init__(self, streams: Sequence[str]) -> None:
+        self.cursors: dict[Any, Any] = dict.fromkeys(streams, BEGINNING)
+        self._expected: dict[str, _Expected] = {}
+        self._lock = threading.Lock()
+
+    def skip_to(self, server_ms: int) -> None:
+        """Start here instead of at the beginning: a named client's channels may hold thousands of its past replies."""
+        with self._lock:
+            for stream, cursor in self.cursors.items():
+                if cursor == BEGINNING:
+                    self.cursors[stream] = f"{server_ms - 1}-0"
+
+    def expect(self, request_id: str) -> None:
+        """Keep the reply to this request when it comes."""
+        with self._lock:
+            self._expected.setdefault(request_id, _Expected()).waiters += 1
+
+    def forget(self, request_id: str) -> None:
+        """One waiter less; after the last, the reply is dropped."""
+        with self._lock:
+            self._expected[request_id].waiters -= 1
+            if not self._expected[request_id].waiters:
+                del self._expected[request_id]
+
+    def arrived(self, request_id: str) -> bytes | None:
+        """Return the reply, not decoded, if it has come."""
+        with self._lock:
+            expected = self._expected.get(request_id)
+            return expected.payload if expected else None
+
+    def feed(self, response: Any) -> None:
+        """Take what XREAD returned from the reply channels."""
+        with self._lock:
+            for stream, replies in stream_entries(response):
+                for entry_id, fields in replies:
+                    self.cursors[stream] = entry_id.decode()
+                    if expected := self._expected.get(fields.get(b"id", b"").decode(errors="replace")):
+                        expected.payload = fields.get(b"m", b"")
+
+
+class Channel:
+    """Consumes the reply channels from a saved cursor on."""
+
+    def __init__(self, streams: Sequence[str], cursor: str, quiet_s: float | None, clock: Callable[[], float]) -> None:
+        self._positions = _positions(streams, cursor)
+        self._quiet_s = quiet_s
+        self._clock = clock
+        self._listening_since: float | None = None
+        self.ended = False
+
+    def read(self) -> Plan[list[Received]]:
+        """Return the next replies, waiting a moment for the first. Sets `ended` after `quiet_s` seconds without one."""
+        # Counted from the first read, not from the last reply: what the consumer did in between was not silence.
+        since = self._listening_since = self._clock() if self._listening_since is None else self._listening_since
+        response = yield ReadReplies(dict(self._positions), self._block_ms(since))
+        received = [self._received(stream, *entry) for stream, entries in stream_entries(response) for entry in entries]
+        if received:
+            self._listening_since = None
+        elif self._quiet_s is not None:
+            self.ended = self._clock() - since >= self._quiet_s
+        return received
+
+    def _block_ms(self, since: float) -> int:
+        if self._quiet_s is None:
+            return BLOCK_MS
+        left_s = self._quiet_s - (self._clock() - since)
+        return min(BLOCK_MS, max(1, int(left_s * 1000)))  # BLOCK 0 would wait for ever
+
+    def _received(self, stream: str, entry_id: bytes, fields: dict[bytes, bytes]) -> Received:
+        self._positions[stream] = entry_id.decode()
+        try:
+            reply = decode_reply(fields.get(b"m", b""))
+        except RequestError as error:
+            # Raised here, it would stop the consumer at this cursor for ever.
+            reply = error_reply(fields.get(b"id", b"").decode(errors="replace"), error)
+        return Received(cursor=",".join(self._positions.values()), reply=reply)
+
+
+def _positions(streams: Sequence[str], cursor: str) -> dict[str, str]:
+    """A cursor is one stream id for each partition, joined by commas; `0` is the beginning of them all."""
+    ids = cursor.split(",") if cursor != BEGINNING else [BEGINNING] * len(streams)
+    if len(ids) != len(streams) or not all(_STREAM_ID.fullmatch(id) for id in ids):
+        raise ConfigError(f"{cursor!r} is not a cursor of a client with {len(streams)} partitions; start from '0'.")
+    return dict(zip(streams, ids, strict=True))
