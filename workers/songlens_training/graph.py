@@ -68,8 +68,7 @@ class Graph:
         return np.bincount(ends, weights, len(self.vertices)).astype(np.float64, copy=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Adjacency:
+class Adjacency(NamedTuple):
     """The neighbours of every vertex in CSR form, each edge in both directions.
 
     Vertex v has `neighbours[starts[v]:starts[v + 1]]`.

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from songlens_training.alias import AliasTables
 from songlens_training.jit import compiled
 
-LOSS_STRIDE = 64
-"""Every so many samples the loss is taken too; a logarithm a term would slow the loop for nothing."""
+MAX_SCORE = np.float32(30.0)
+"""s(30) is 1 in float32; beyond 88, exp would overflow."""
+FLOATS_PER_CACHE_LINE = 16
+BLOCK_SAMPLES = 16
+"""So many are drawn, then trained on. The loss is taken of one in each block, for logarithms are slow."""
 
 
 class EdgeTables(NamedTuple):
@@ -82,6 +85,102 @@ def _draw(state: NDArray[np.uint64], tables: AliasTables, row: Any) -> Any:
     return np.int64(tables.other[low + slot])
 
 
+class Block(NamedTuple):
+    """Samples drawn together: so the cache misses of their table look-ups overlap."""
+
+    sources: NDArray[np.int32]
+    """(B,)"""
+    vertices: NDArray[np.int32]
+    """(B, 1 + negatives) the target, then its negatives."""
+
+
+@compiled
+def draw_block(state: NDArray[np.uint64], edges: EdgeTables, noise: NoiseTables, block: Block, size: int) -> None:
+    """Fill the first `size` rows of `block`."""
+    for row in range(size):
+        block.sources[row] = _draw(state, edges.sources, 0)
+    for row in range(size):
+        source = block.sources[row]
+        slot = edges.targets.starts[source] + _draw(state, edges.targets, source)
+        block.vertices[row, 0] = edges.neighbours[slot]
+    for row in range(size):
+        kind = noise.classes[block.vertices[row, 0]]
+        first = noise.tables.starts[kind]
+        for column in range(1, block.vertices.shape[1]):
+            block.vertices[row, column] = noise.vertices[first + _draw(state, noise.tables, kind)]
+
+
+class _Scratch(NamedTuple):
+    """Room for one step, made once for all of them."""
+
+    vector: NDArray[np.float32]
+    """(D,) the source's vector before the step."""
+    moved: NDArray[np.float32]
+    """(D,) and after it."""
+    chances: NDArray[np.float32]
+    """(1 + negatives,) s(v.c) of the target and of each negative."""
+
+
+@compiled
+def _fetch_rows(vectors: NDArray[np.float32], sources: NDArray[np.int32], size: int) -> Any:
+    """Read one number of each cache line of the sources' vectors, all of them at once, before the steps that
+    would wait for them one after another. Returns their sum, which must be used lest the compiler drop it.
+    """
+    total = np.float32(0.0)
+    for row in range(size):
+        for d in range(0, vectors.shape[1], FLOATS_PER_CACHE_LINE):
+            total += vectors[sources[row], d]
+    return total
+
+
+@compiled
+def _descend(parameters: Parameters, block: Block, size: int, rate: Any, scratch: _Scratch) -> None:
+    """Take the steps of a block; `scratch.chances` is left as of the last.
+
+    The source's vector is copied first, or the compiler would have to suppose that a context is the same
+    memory. All scores of a step are taken before any context moves.
+    """
+    vectors, contexts = parameters.vectors, parameters.contexts
+    vector, moved, chances = scratch.vector, scratch.moved, scratch.chances
+    dimensions = vectors.shape[1]
+    for row in range(size):
+        source = block.sources[row]
+        for d in range(dimensions):
+            vector[d] = vectors[source, d]
+            moved[d] = vector[d]
+        for column in range(len(chances)):
+            vertex = block.vertices[row, column]
+            score = np.float32(0.0)
+            for d in range(dimensions):
+                score += vector[d] * contexts[vertex, d]
+            chances[column] = min(max(score, -MAX_SCORE), MAX_SCORE)
+        for column in range(len(chances)):
+            chances[column] = np.float32(1.0) / (np.float32(1.0) + np.exp(-chances[column]))
+        for column in range(len(chances)):
+            vertex = block.vertices[row, column]
+            if column > 0 and vertex == block.vertices[row, 0]:
+                continue  # the target is no negative of itself
+            label = np.float32(1.0) if column == 0 else np.float32(0.0)
+            gradient = rate * (label - chances[column])
+            for d in range(dimensions):
+                context = contexts[vertex, d]
+                moved[d] += gradient * context
+                contexts[vertex, d] = context + gradient * vector[d]
+        for d in range(dimensions):
+            vectors[source, d] = moved[d]
+
+
+@compiled
+def _loss(block: Block, row: int, scratch: _Scratch) -> Any:
+    """Return -log s(v.c) - sum log s(-v.n) of the step just taken."""
+    tiny = np.float32(1e-7)
+    loss = -np.log(scratch.chances[0] + tiny)
+    for column in range(1, len(scratch.chances)):
+        if block.vertices[row, column] != block.vertices[row, 0]:
+            loss -= np.log(np.float32(1.0) - scratch.chances[column] + tiny)
+    return loss
+
+
 @compiled
 def train_samples(
     parameters: Parameters, edges: EdgeTables, noise: NoiseTables, lesson: Lesson, state: NDArray[np.uint64]
@@ -90,40 +189,20 @@ def train_samples(
 
     A step draws an edge, source -> target, and negatives from the target's noise class, and ascends
     log s(v.c) + sum log s(-v.n), LINE equation 7. Other threads may write the same arrays meanwhile.
-    Returns the sum of the loss over the samples it was taken of, and their number.
+    Returns the sum of the loss over the steps it was taken of, and their number.
     """
-    vectors, contexts = parameters.vectors, parameters.contexts
-    dimensions = vectors.shape[1]
-    step = np.empty(dimensions, dtype=np.float32)
-    loss, measured = 0.0, 0
-    for sample in range(lesson.samples):
-        rate = np.float32(lesson.first_rate + (lesson.last_rate - lesson.first_rate) * sample / lesson.samples)
-        source = _draw(state, edges.sources, 0)
-        target = edges.neighbours[edges.targets.starts[source] + _draw(state, edges.targets, source)]
-        kind = noise.classes[target]
-        with_loss = sample % LOSS_STRIDE == 0
-        measured += with_loss
-        vector = vectors[source]
-        step[:] = np.float32(0.0)
-        for draw in range(lesson.negatives + 1):
-            vertex = target
-            label = np.float32(1.0)
-            if draw > 0:
-                vertex = noise.vertices[noise.tables.starts[kind] + _draw(state, noise.tables, kind)]
-                label = np.float32(0.0)
-                if vertex == target:
-                    continue
-            context = contexts[vertex]
-            score = np.float32(0.0)
-            for d in range(dimensions):
-                score += vector[d] * context[d]
-            chance = np.float32(1.0) / (np.float32(1.0) + np.exp(-score))
-            if with_loss:
-                loss -= np.log(np.float32(1e-7) + (chance if draw == 0 else np.float32(1.0) - chance))
-            gradient = rate * (label - chance)
-            for d in range(dimensions):
-                step[d] += gradient * context[d]
-                context[d] += gradient * vector[d]
-        for d in range(dimensions):
-            vector[d] += step[d]
+    dimensions, width = parameters.vectors.shape[1], 1 + lesson.negatives
+    scratch = _Scratch(np.empty(dimensions, np.float32), np.empty(dimensions, np.float32), np.empty(width, np.float32))
+    block = Block(np.empty(BLOCK_SAMPLES, np.int32), np.empty((BLOCK_SAMPLES, width), np.int32))
+    loss, measured, fetched = 0.0, 0, np.float32(0.0)
+    for done in range(0, lesson.samples, BLOCK_SAMPLES):
+        size = min(BLOCK_SAMPLES, lesson.samples - done)
+        share = done / lesson.samples
+        rate = np.float32(lesson.first_rate + (lesson.last_rate - lesson.first_rate) * share)
+        draw_block(state, edges, noise, block, size)
+        fetched += _fetch_rows(parameters.vectors, block.sources, size)
+        _descend(parameters, block, size, rate, scratch)
+        loss += _loss(block, size - 1, scratch)
+        measured += 1
+    scratch.moved[0] = fetched
     return loss, measured
