@@ -20,7 +20,7 @@ from PIL import Image
 from songlens_shared import functions
 from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import BadImage
-from songlens_shared.keys import INTERACTIVE, VISION_GROUP, PartitionKeys, partition_of
+from songlens_shared.keys import INTERACTIVE, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import NeighbourImage, Reply, Request, Song, Via, error_reply
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.runtime.claims import Claims, Inlet
@@ -28,7 +28,7 @@ from songlens_workers.runtime.claims import Claims, Inlet
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "node"
 VECTORS = ROOT / "tests" / "contract" / "protocol_vectors.json"
-PARTITIONS = 3
+KEYS = PartitionKeys(0)
 LEAST_NODE = 20
 
 SONG = Song(
@@ -123,12 +123,11 @@ class Answering:
         self._thread.join()
 
     def _work(self) -> None:
-        partitions = [PartitionKeys(partition) for partition in range(PARTITIONS)]
-        inlets = [Inlet(keys, keys.requests(INTERACTIVE)) for keys in partitions]
-        claims = Claims(self.connection, inlets=inlets, group=VISION_GROUP, consumer="test")
+        inlet = Inlet(KEYS, KEYS.requests(INTERACTIVE))
+        claims = Claims(self.connection, inlets=[inlet], group=VISION_GROUP, consumer="test")
         claims.ensure_groups()
         while not self._stop.is_set():
-            for delivery in claims.claim(PARTITIONS, block_ms=50):
+            for delivery in claims.claim(1, block_ms=50):
                 self.requests.append(decode_request(delivery.payload))
                 reply = encode_reply(self._reply(delivery.request_id))
                 assert functions.finish(delivery, reply).on(self.connection) == 1
@@ -143,7 +142,7 @@ class Answering:
 
 
 def send(example: Example, broker: EmbeddedBroker, photo: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    given = (photo, "--redis", broker.url, "--partitions", str(PARTITIONS), *options)
+    given = (photo, "--redis", broker.url, *options)
     return example.run("node", "client.mjs", *given)
 
 
@@ -155,19 +154,6 @@ def test_songs_are_printed(example: Example, broker: EmbeddedBroker, connection:
     row = next(line for line in result.stdout.splitlines() if SONG.title in line)
     assert all(text in row for text in (SONG.artist, SONG.via.keyword, SONG.via.line))
     assert [request.image for request in worker.requests] == [photo.read_bytes()]
-
-
-def test_request_lies_in_its_partition(
-    example: Example, broker: EmbeddedBroker, connection: redis.Redis, photo: Path
-) -> None:
-    """The example computes partitions as we do: result and reply channel of each request lie where its id says."""
-    with Answering(connection, songs=(SONG,)) as worker:
-        for _ in range(6):
-            assert send(example, broker, photo).returncode == 0
-    for request in worker.requests:
-        keys = PartitionKeys(partition_of(request.id, PARTITIONS))
-        assert connection.exists(keys.result(request.id), keys.replies(request.client)) == 2
-    assert len(worker.requests) == 6
 
 
 def test_error_reply_ends_with_a_status(
@@ -185,12 +171,11 @@ def test_full_lane_is_refused_with_a_hint(
     example: Example, broker: EmbeddedBroker, connection: redis.Redis, photo: Path
 ) -> None:
     """A full lane refuses at once and says when to try again; nothing is queued."""
-    for partition in range(PARTITIONS):
-        connection.hset(PartitionKeys(partition).limits, f"{INTERACTIVE}.depth", "0")
+    connection.hset(KEYS.limits, f"{INTERACTIVE}.depth", "0")
     result = send(example, broker, photo)
     assert result.returncode == 1
     assert re.fullmatch(r"queue_full: 0 requests wait; try again in \d+ ms\.\n", result.stderr)
-    assert not any(connection.xlen(PartitionKeys(p).requests(INTERACTIVE)) for p in range(PARTITIONS))
+    assert connection.xlen(KEYS.requests(INTERACTIVE)) == 0
 
 
 def test_silence_ends_at_the_time_limit(
@@ -200,7 +185,7 @@ def test_silence_ends_at_the_time_limit(
     result = send(example, broker, photo, "--timeout", "0.1")
     assert result.returncode == 1
     assert result.stderr.startswith("deadline_exceeded: ")
-    assert sum(connection.xlen(PartitionKeys(p).requests(INTERACTIVE)) for p in range(PARTITIONS)) == 1
+    assert connection.xlen(KEYS.requests(INTERACTIVE)) == 1
 
 
 def test_missing_library_is_named(
@@ -221,7 +206,7 @@ def test_no_server_is_no_stack_trace(example: Example, photo: Path) -> None:
     assert "ECONNREFUSED" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("a", "--timeout", "soon"), ("a", "--partitions", "0")])
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("a", "--timeout", "soon"), ("a", "--timeout", "0")])
 def test_wrong_arguments_show_the_usage(example: Example, arguments: tuple[str, ...]) -> None:
     """What cannot be meant is answered with the usage line, before anything is sent."""
     result = example.run("node", "client.mjs", *arguments)
