@@ -171,7 +171,7 @@ def test_a_cleared_lane_takes_requests_again(connection: redis.Redis) -> None:
 
 
 def test_finish_stores_publishes_and_frees(connection: redis.Redis) -> None:
-    """The reply is stored with its TTL, in the channel with its TTL, and received by a subscriber; the entry is gone."""
+    """The reply is stored and in the channel, both with their TTL, and a subscriber gets it; the entry is gone."""
     delivery = submitted(connection)
     with connection.pubsub() as listener:
         listener.ssubscribe(AT.reply_channel("app"))
