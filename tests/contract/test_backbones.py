@@ -175,6 +175,17 @@ def test_efficientnet_takes_every_tensor_of_the_package() -> None:
     assert not any(tensor.is_meta for tensor in network.state_dict().values())
 
 
+def test_folding_norms_changes_nothing() -> None:
+    """With batch normalisation folded into the convolutions the features are the same, and no normalisation is left."""
+    network, _ = efficientnet_lite2.read_network(efficientnet_lite2.packaged_weights())
+    images = torch.randn(1, 3, 260, 260, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        expected = network(images)
+        efficientnet_lite2.fold_norms(network)
+        assert torch.allclose(network(images), expected, atol=1e-4)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
+
+
 def test_efficientnet_equals_its_reference() -> None:
     """The strongest features and classes of a fixed picture are those of the reference implementation of these weights.
 

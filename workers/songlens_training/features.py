@@ -25,7 +25,7 @@ def extract_features(
     rejects: RejectLog,
     *,
     source: str,
-    batch_size: int = 16,
+    batch_size: int = 8,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[CatalogueImage], Features]:
     """Return the images that could be decoded, and their features, float32 (N, D), in the same order.
