@@ -1,0 +1,168 @@
+"""Training draws what it should, repeats bit for bit on one thread, and refuses what it cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from songlens_shared.errors import ConfigError, DataError
+from songlens_training.embedding import (
+    EmbeddingOptions,
+    Noise,
+    TrainingProgress,
+    automatic_samples,
+    edge_tables,
+    noise_tables,
+    train_embedding,
+    unit_length,
+)
+from songlens_training.graph import Graph, VertexType, adjacency, build_graph
+from songlens_training.jit import compiled
+from songlens_training.line_kernel import Block, draw_block
+
+QUICK = EmbeddingOptions(dimensions=8, samples=20_000, threads=1)
+
+
+@pytest.fixture
+def graph() -> Graph:
+    """Three songs and two images on three keywords, all weights unlike."""
+    songs = {"s1": {"雪": 4.0, "山": 1.0}, "s2": {"山": 2.0, "海": 0.5}, "s3": {"海": 3.0}}
+    return build_graph({VertexType.SONG: songs, VertexType.IMAGE: {"i1": {"雪": 1.0}, "i2": {"海": 1.5}}})
+
+
+def draw(graph: Graph, options: EmbeddingOptions, count: int = 400_000) -> Block:
+    """Draw `count` samples in one block."""
+    degrees = graph.degrees()
+    block = Block(np.empty(count, np.int32), np.empty((count, 1 + options.negatives), np.int32))
+    edges = edge_tables(adjacency(graph), degrees, options)
+    noise = noise_tables(graph.vertex_types, degrees, options.noise)
+    draw_block(np.array([7, 11], np.uint64), edges, noise, block, count)
+    return block
+
+
+def frequencies(drawn: NDArray[np.int32], size: int) -> NDArray[np.float64]:
+    return np.bincount(drawn.ravel(), minlength=size) / drawn.size
+
+
+@pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
+def test_sources_are_drawn_by_a_power_of_their_degree(graph: Graph, power: float) -> None:
+    """Frequencies of 400,000 draws are within 0.005 of degree^power."""
+    drawn = draw(graph, replace(QUICK, source_power=power)).sources
+    expected = graph.degrees() ** power
+    np.testing.assert_allclose(frequencies(drawn, len(expected)), expected / expected.sum(), atol=0.005)
+
+
+def test_edges_are_drawn_by_weight_in_both_directions(graph: Graph) -> None:
+    """With source power 1 an edge comes up in proportion to its weight, as often one way as the other: plain LINE."""
+    block = draw(graph, replace(QUICK, source_power=1.0))
+    count = len(graph.vertices)
+    drawn = frequencies(block.sources * np.int32(count) + block.vertices[:, 0], count * count).reshape(count, count)
+    expected = np.zeros((count, count))
+    expected[graph.sources, graph.targets] = expected[graph.targets, graph.sources] = graph.weights
+    np.testing.assert_allclose(drawn, expected / expected.sum(), atol=0.005)
+
+
+@pytest.mark.parametrize("noise", ["typed", "all"])
+def test_negatives_are_drawn_by_degree_to_three_quarters(graph: Graph, noise: Noise) -> None:
+    """Typed noise stays within the target's type; noise over all does not; both go by degree^0.75."""
+    block = draw(graph, replace(QUICK, noise=noise))
+    types = graph.vertex_types
+    for_songs = block.vertices[types[block.vertices[:, 0]] == VertexType.SONG, 1:]
+    expected = graph.degrees() ** 0.75
+    if noise == "typed":
+        expected[types != VertexType.SONG] = 0
+    np.testing.assert_allclose(frequencies(for_songs, len(types)), expected / expected.sum(), atol=0.01)
+
+
+@pytest.mark.parametrize("start", ["propagated", "random"])
+def test_one_thread_repeats_bit_for_bit(graph: Graph, start: str) -> None:
+    """The same seed gives the same bytes; another seed does not."""
+    options = replace(QUICK, start=start)
+    first, again = train_embedding(graph, options), train_embedding(graph, options)
+    assert first.vectors.tobytes() == again.vectors.tobytes()
+    assert first.contexts.tobytes() == again.contexts.tobytes()
+    other = train_embedding(graph, replace(options, seed=2))
+    assert first.vectors.tobytes() != other.vectors.tobytes()
+
+
+def test_all_threads_give_finite_unit_vectors(graph: Graph) -> None:
+    """Lock-free threads that write the same rows of a tiny graph leave no nonsense behind."""
+    embedding = train_embedding(graph, replace(QUICK, threads=4))
+    assert embedding.vectors.shape == embedding.contexts.shape == (8, 8)
+    assert embedding.vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(embedding.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_vectors_keep_their_length_when_asked(graph: Graph) -> None:
+    """Normalising is the last step and nothing else: raw vectors have the same directions."""
+    raw = train_embedding(graph, replace(QUICK, normalise=False)).vectors
+    assert not np.allclose(np.linalg.norm(raw, axis=1), 1, atol=0.01)
+    np.testing.assert_array_equal(unit_length(raw), train_embedding(graph, QUICK).vectors)
+
+
+def test_progress_counts_every_sample_and_loss_falls(graph: Graph) -> None:
+    """Reports rise to exactly the samples asked for, and the loss is lower at the end than at the start."""
+    reports: list[TrainingProgress] = []
+    train_embedding(graph, replace(QUICK, samples=20_001, start="random"), reports.append)
+    done = [report.samples_done for report in reports]
+    assert done == sorted(done)
+    assert done[-1] == reports[-1].samples_total == 20_001
+    assert all(report.samples_per_s > 0 for report in reports)
+    assert np.mean([report.loss for report in reports[-5:]]) < np.mean([report.loss for report in reports[:5]])
+
+
+def test_fewer_samples_than_rounds_and_threads(graph: Graph) -> None:
+    """Three samples on four threads are three samples."""
+    reports: list[TrainingProgress] = []
+    train_embedding(graph, replace(QUICK, samples=3, threads=4), reports.append)
+    assert reports[-1].samples_done == 3
+
+
+def test_a_graph_of_one_edge_can_be_trained_on() -> None:
+    """The smallest catalogue, where every negative is the target itself, ends with finite vectors."""
+    graph = build_graph({VertexType.SONG: {"s": {"雪": 1.0}}})
+    embedding = train_embedding(graph, QUICK)
+    assert np.isfinite(embedding.vectors).all()
+    assert np.isfinite(embedding.contexts).all()
+
+
+def test_an_edge_with_bad_weight_is_refused_before_training(graph: Graph) -> None:
+    """A graph made by hand is checked like any other."""
+    with pytest.raises(DataError, match="not a number > 0"):
+        train_embedding(replace(graph, weights=-graph.weights), QUICK)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dimensions": 0},
+        {"samples": 0},
+        {"threads": 0},
+        {"negatives": -1},
+        {"learning_rate": -0.1},
+        {"learning_rate": 1.0},
+        {"noise": "loud"},
+        {"start": "late"},
+    ],
+)
+def test_options_out_of_range_are_refused(graph: Graph, change: dict[str, object]) -> None:
+    """Each option out of its range is a ConfigError."""
+    with pytest.raises(ConfigError):
+        train_embedding(graph, replace(QUICK, **change))  # type: ignore[arg-type]
+
+
+def test_automatic_samples_grow_with_the_graph() -> None:
+    """Twenty an edge, and never fewer than a small graph needs."""
+    assert automatic_samples(253_699) == 5_073_980
+    assert automatic_samples(1) == 1_000_000
+
+
+def test_code_without_a_place_for_its_cache_still_compiles() -> None:
+    """Where numba finds no folder to cache in (as for code that has no file), the function works uncached."""
+    scope: dict[str, object] = {}
+    exec("def double(x):\n    return 2 * x\n", scope)
+    double = compiled(scope["double"])  # type: ignore[type-var]
+    assert double(21) == 42  # type: ignore[operator]
