@@ -163,6 +163,7 @@ def _learn(
     songs = [song for song in songs if song.id in table.songs]
     graph = build_graph(table.graph_weights())
     watch.lap("graph")
+    progress("Training the network embedding", 0, 1)  # compiling comes first, and takes seconds once
     embedding = train_embedding(
         graph,
         options.embedding,
