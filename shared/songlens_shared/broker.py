@@ -73,6 +73,15 @@ def safe_url(url: str) -> str:
     return re.sub(r"(?<=password=)[^&]*", "***", hidden)
 
 
+# Not timeouts: redis-py retries the command, the connection and its health check inside each other, so that a host
+# which accepts and never answers would hold a caller for minutes instead of one socket timeout.
+_RETRIED = (redis.ConnectionError,)
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.05, cap=1.0)
+
+
 def _options() -> dict[str, Any]:
     return {
         "socket_timeout": SOCKET_TIMEOUT_S,
@@ -92,7 +101,7 @@ def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.R
             url,
             max_connections=max_connections,
             timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+            retry=Retry(_backoff(), retries, _RETRIED),
             **_options(),
         )
     return redis.Redis.from_pool(pool)
@@ -110,7 +119,7 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
             url,
             max_connections=max_connections,
             timeout=SOCKET_TIMEOUT_S,
-            retry=AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+            retry=AsyncRetry(_backoff(), retries, _RETRIED),
             **_options(),
         )
     return redis_asyncio.Redis.from_pool(pool)
