@@ -22,9 +22,10 @@ help: ## Show the targets
 install: $(STAMP) ## Make .venv and install Songlens into it, with everything it needs
 
 $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
-	cd $(ROOT)
+	@cd $(ROOT)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Songlens needs Python 3.11 or newer; set PYTHON=...")'
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf .venv; exit 1; }
+	echo "Installing into .venv; the first time this takes a few minutes (TORCH_BACKEND=cpu spares the CUDA download)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
 		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --group dev --editable '.[workers,training]'
