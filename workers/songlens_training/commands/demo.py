@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from rich.markup import escape
 
 from songlens.client import Client
 from songlens.commands.render import show
-from songlens_shared.broker import connect, home
+from songlens_shared.broker import HOME_VARIABLE, connect, home
 from songlens_shared.errors import RequestError
 from songlens_training.commands.progress import progress_bars
 from songlens_training.progress import Progress, step
@@ -166,4 +167,14 @@ def _summarise(
     if answers:
         totals_ms = [answer.recommendation.timings_ms["total"] for answer in answers]
         console.print(f"median time from queue to reply: {statistics.median(totals_ms):.0f} ms")
-    console.print("Run it for your own photos: [bold]songlens up[/], then [bold]songlens send PHOTO[/]")
+    console.print(_next_steps(), soft_wrap=True, highlight=False)
+
+
+def _next_steps() -> str:
+    songlens = escape(str(Path(sys.argv[0])))
+    return (
+        f"\nFor your own photos, with {HOME_VARIABLE}={escape(str(home()))}\n"
+        f"    {songlens} up                 everything, until Ctrl-C; then, in another terminal:\n"
+        f"    {songlens} model publish\n"
+        f"    {songlens} send PHOTO..."
+    )
