@@ -9,11 +9,12 @@ from typing import Generic, TypeVar
 import redis
 import structlog
 
-from songlens_shared.errors import ModelError, NoModel
+from songlens_shared.errors import NoModel, SonglensError
 
 M = TypeVar("M")
 
 _RETRY_FAILED_AFTER_POLLS = 15
+_STOP_LIMIT_S = 2.0
 _log = structlog.get_logger()
 
 
@@ -42,9 +43,9 @@ class LiveModel(Generic[M]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Follow no more."""
+        """Follow no more. A version that is just being loaded is not waited for: nobody will use it."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(_STOP_LIMIT_S)
 
     @property
     def version(self) -> str | None:
@@ -75,10 +76,14 @@ class LiveModel(Generic[M]):
             return
         try:
             model = self._load(version)
-        except (ModelError, OSError, MemoryError) as error:
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise  # says nothing about the version
+        except Exception as error:
+            # Whatever it is, the version that serves goes on serving, and the next one will be looked for.
             self._fault = f"model version {version} could not be loaded: {error}"
             self._failed = version, _RETRY_FAILED_AFTER_POLLS
-            _log.error("model_refused", model=version, serving=self.version, error=str(error))
+            unforeseen = None if isinstance(error, SonglensError | OSError) else error
+            _log.error("model_refused", model=version, serving=self.version, error=str(error), exc_info=unforeseen)
             return
         self._open, self._fault, self._failed = (version, model), None, None
         _log.info("model_loaded", model=version)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from songlens_shared.errors import ModelDamaged, ModelMismatch
 
@@ -94,10 +94,17 @@ class Manifest(BaseModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ModelDamaged(
-                f"the manifest {where} cannot be used ({place}: {first['msg']}); build the model again."
-            ) from None
+            reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+            raise ModelDamaged(f"the manifest {where} cannot be used ({reason}); build the model again.") from None
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        """A version is one flat folder; a manifest that points out of it is not ours."""
+        for name in files:
+            if not VERSION_PATTERN.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a file in the version's folder")
+        return files
 
 
 def config_sha256(config: dict[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from songlens_shared.broker import home
-from songlens_shared.errors import ConfigError, ModelDamaged, ModelNotFound
+from songlens_shared.errors import ConfigError, ModelDamaged, ModelError, ModelNotFound
 from songlens_workers.models.manifest import MANIFEST, VERSION_PATTERN, Manifest, file_entry
 
 
@@ -24,27 +27,39 @@ class ModelStore:
     def versions(self) -> list[str]:
         """Return the complete versions, oldest first (a version's name begins with its time)."""
         if self._remote:
-            filesystem, path = self._filesystem()
-            found = [str(file).split("/")[-2] for file in filesystem.glob(f"{path}/*/{MANIFEST}")]
+            with self._object_store() as (filesystem, path):
+                found = [str(file).split("/")[-2] for file in filesystem.glob(f"{path}/*/{MANIFEST}")]
         else:
             found = [file.parent.name for file in self.folder.glob(f"*/{MANIFEST}")]
-        return sorted(version for version in found if VERSION_PATTERN.fullmatch(version))
+        return sorted(name for name in found if VERSION_PATTERN.fullmatch(name) and not name.endswith(".partial"))
 
     def manifest(self, version: str) -> Manifest:
         """Return a version's manifest; raises `ModelNotFound` or `ModelDamaged`."""
         path = self._local(version) / MANIFEST
-        return Manifest.from_json(path.read_bytes(), where=f"of version {version}")
+        manifest = Manifest.from_json(path.read_bytes(), where=f"of version {version}")
+        if manifest.version != version:
+            raise ModelDamaged(f"the manifest of version {version} is that of {manifest.version}; copy it again.")
+        return manifest
 
     def open(self, version: str, *, check: bool = True) -> tuple[Path, Manifest]:
         """Return the version's local folder and manifest, every file checked against its checksum.
 
         Raises `ModelNotFound`, or `ModelDamaged` naming the file that is missing, cut short or altered.
         """
-        folder, manifest = self._local(version), self.manifest(version)
-        if check:
-            for name, expected in manifest.files.items():
-                _check(folder / name, expected.size_bytes, expected.sha256, version)
-        return folder, manifest
+        folder = self._local(version)
+        try:
+            return folder, self._checked(version, check=check)
+        except ModelDamaged:
+            if self._remote is None:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)  # our copy may be what is damaged
+            return folder, self._checked(version, check=check)
+
+    def _checked(self, version: str, *, check: bool) -> Manifest:
+        manifest = self.manifest(version)
+        for name, expected in manifest.files.items() if check else ():
+            _check(self.folder / version / name, expected.size_bytes, expected.sha256, version)
+        return manifest
 
     def _local(self, version: str) -> Path:
         if not VERSION_PATTERN.fullmatch(version):
@@ -57,34 +72,45 @@ class ModelStore:
         return folder
 
     def _download(self, version: str, folder: Path) -> None:
-        filesystem, path = self._filesystem()
-        if not filesystem.exists(f"{path}/{version}/{MANIFEST}"):
-            return
-        partial = folder.with_name(f"{version}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        filesystem.get(f"{path}/{version}/", f"{partial}/", recursive=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=self.folder) as scratch:
+            partial = Path(scratch) / version
+            partial.mkdir()
+            with self._object_store() as (filesystem, path):
+                if not filesystem.exists(f"{path}/{version}/{MANIFEST}"):
+                    return
+                filesystem.get(f"{path}/{version}/", f"{partial}/", recursive=True)
+            if not (folder / MANIFEST).is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+            try:
+                partial.rename(folder)
+            except OSError:
+                # Another worker with this cache was faster; whether its copy is whole, its checksums will tell.
+                if not folder.is_dir():
+                    raise
 
     def upload(self, folder: Path) -> None:
         """Copy a finished version to the object store, its manifest last; nothing to do for a folder."""
         if not self._remote:
             return
-        filesystem, path = self._filesystem()
-        names = sorted((file.name for file in folder.iterdir()), key=lambda name: name == MANIFEST)
-        filesystem.makedirs(f"{path}/{folder.name}", exist_ok=True)
-        for name in names:
-            filesystem.put_file(str(folder / name), f"{path}/{folder.name}/{name}")
+        with self._object_store() as (filesystem, path):
+            names = sorted((file.name for file in folder.iterdir()), key=lambda name: name == MANIFEST)
+            filesystem.makedirs(f"{path}/{folder.name}", exist_ok=True)
+            for name in names:
+                filesystem.put_file(str(folder / name), f"{path}/{folder.name}/{name}")
 
-    def _filesystem(self) -> tuple[Any, str]:
+    @contextmanager
+    def _object_store(self) -> Iterator[tuple[Any, str]]:
         import fsspec
 
         try:
             filesystem, path = fsspec.core.url_to_fs(self._remote)
-            return filesystem, str(path)
         except (ImportError, ValueError) as error:
             raise ConfigError(f"{self._remote} cannot be opened: {error}") from error
+        try:
+            yield filesystem, str(path)
+        except Exception as error:  # every store has errors of its own
+            raise ModelError(f"{self._remote} cannot be used: {error or type(error).__name__}") from error
 
 
 def _check(path: Path, size_bytes: int, sha256: str, version: str) -> None:

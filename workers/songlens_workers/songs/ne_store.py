@@ -61,7 +61,7 @@ class NeStore:
         for bucket in range(self._manifest.song_buckets):
             page: Any = self._redis.hgetall(self._keys.song_vectors(bucket))
             found.update((song_id.decode(), packed) for song_id, packed in page.items())
-        if len(found) != self._manifest.songs:
+        if not found or len(found) != self._manifest.songs:
             raise self._damaged(f"holds {len(found)} of {self._manifest.songs} song vectors")
         ids = sorted(found)
         return ids, self._unpacked([found[song_id] for song_id in ids])
@@ -91,9 +91,11 @@ class NeStore:
 
     def _unpacked(self, packed: Sequence[bytes]) -> Vectors:
         dimensions = self._manifest.ne_dimensions
-        joined = np.frombuffer(b"".join(packed), dtype=_LITTLE_ENDIAN)
-        if joined.size != len(packed) * dimensions:
+        if any(len(vector) != dimensions * _LITTLE_ENDIAN.itemsize for vector in packed):
             raise self._damaged(f"holds vectors that are not of {dimensions} dimensions")
+        joined = np.frombuffer(b"".join(packed), dtype=_LITTLE_ENDIAN)
+        if not np.isfinite(joined).all():
+            raise self._damaged("holds vectors that are not finite")
         return joined.reshape(len(packed), dimensions).astype(np.float32)  # (N, D)
 
     def _damaged(self, what: str) -> ModelDamaged:

@@ -71,8 +71,11 @@ class VisionModels:
 
 
 def _image_table(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:
-    from pyarrow import parquet
+    from pyarrow import ArrowException, parquet
 
-    table = parquet.read_table(path, columns=["id", "keywords"])
+    try:
+        table = parquet.read_table(path, columns=["id", "keywords"])
+    except (ArrowException, OSError) as error:
+        raise ModelDamaged(f"the table of images {path} is missing or damaged; build the model again.") from error
     keywords = [tuple(item["keyword"] for item in row) for row in table.column("keywords").to_pylist()]
     return table.column("id").to_pylist(), keywords
