@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
@@ -52,6 +53,9 @@ class StageSettings(BaseSettings):
         48, ge=1, description="Entries claimed and not yet finished at most; bounds this worker's memory."
     )
     prepare_threads: int = Field(2, ge=1, le=256, description="Threads that prepare entries ahead of the batch.")
+    start_wait_s: float = Field(
+        30.0, ge=0, description="How long a starting worker waits for a Redis that does not answer yet."
+    )
     heartbeat_ms: int = Field(2000, ge=50, description="How often the entries in flight are renewed.")
     takeover_ms: int = Field(
         8000, ge=200, description="An entry that nobody renewed for so long is taken over by another worker."
@@ -86,10 +90,8 @@ class StageSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, TOML file."""
         file = os.environ.get(CONFIG_VARIABLE)
-        if file is None:
+        if not file:
             return init_settings, env_settings
-        if not Path(file).is_file():
-            raise ConfigError(f"{CONFIG_VARIABLE} names {file}, which is not a file.")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
@@ -139,8 +141,24 @@ Stage = Literal["vision", "songs"]
 
 def load_settings(kind: type[StageSettings], **given: object) -> StageSettings:
     """Return the settings, `given` ones first; raises `ConfigError` that names each bad one."""
+    _check_file()
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in error.errors()]
         raise ConfigError("bad settings: " + "; ".join(lines)) from None
+
+
+def _check_file() -> None:
+    """Raise `ConfigError` for a file that cannot be read, or that holds what no worker knows: a slip of the pen."""
+    file = os.environ.get(CONFIG_VARIABLE)
+    if not file:
+        return
+    try:
+        found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{CONFIG_VARIABLE} names {file}, which cannot be read: {error}") from None
+    # One file may serve both stages, so that a worker passes over what is the other stage's.
+    known = set(VisionSettings.model_fields) | set(SongsSettings.model_fields)
+    if unknown := sorted(set(found) - known):
+        raise ConfigError(f"{file} sets {', '.join(unknown)}, which no worker knows; see docs/configuration.md.")
