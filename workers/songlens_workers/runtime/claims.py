@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import redis
 
@@ -12,7 +15,8 @@ from songlens_shared.functions import Delivery
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.streams import Fields, stream_entries
 
-_TAKEOVER_PAGE = 64
+# While there is room for fewer entries than there are streams, a wait can watch only some of them.
+_PARTIAL_WAIT_MS = 50
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,20 @@ class Inlet:
     stream: str
     share: float | None = None
     """None: strictly preferred. Else: of lower rank, and yet sure of this share of claims."""
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """An entry that nobody has renewed for a while."""
+
+    stream: str
+    entry_id: bytes
+    deliveries: int
+
+
+def is_missing_group(error: redis.ResponseError) -> bool:
+    """Say whether stream or group is gone, as after a restart of a server that keeps nothing."""
+    return str(error).startswith(("NOGROUP", "UNBLOCKED"))  # Redis 7.0 wakes a blocked reader with UNBLOCKED
 
 
 class Claims:
@@ -36,6 +54,13 @@ class Claims:
         self._group = group
         self._consumer = consumer
         self._credit = 0.0
+        self._turn = 0
+        self._idle_times = threading.Lock()
+
+    @property
+    def streams(self) -> int:
+        """How many streams are consumed."""
+        return len(self._by_stream)
 
     def ensure_groups(self) -> None:
         """Create stream and group where they are missing, at 0: nothing queued before us is passed over."""
@@ -47,36 +72,56 @@ class Claims:
                     raise
 
     def claim(self, count: int, block_ms: int) -> list[Delivery]:
-        """Return up to `count` new entries, waiting up to `block_ms` for the first; preferred streams come first."""
-        reserved = min(count, self._reserve(count))
-        claimed = self._read(self._sharing, reserved) if reserved else []
+        """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first."""
+        self._turn += 1
+        claimed = self._read(self._sharing, self._reserve(count))
         self._credit -= len(claimed)
         claimed = self._read(self._preferred, count - len(claimed)) + claimed
-        if len(claimed) < count:
-            claimed += self._read(self._sharing, count - len(claimed))
+        claimed += self._read(self._sharing, count - len(claimed))
         if claimed or not block_ms:
             return claimed
-        everything = [*self._preferred, *self._sharing]
-        return self._read(everything, max(1, count // len(everything)) * len(everything), block_ms)
+        return self._wait(count, block_ms)
 
     def _reserve(self, count: int) -> int:
-        """Bulk earns a share of every claim, and spends it in whole entries: it can wait, but never starve."""
-        if not self._sharing:
-            return 0
-        share = max(inlet.share or 0.0 for inlet in self._sharing)
-        self._credit = min(self._credit + share * count, float(count))
-        return int(self._credit)
+        """Bulk earns a share of every claim and spends it in whole entries: it can wait, but never starve.
 
-    def _read(self, inlets: Sequence[Inlet], count: int, block_ms: int | None = None) -> list[Delivery]:
-        if not inlets or count < 1:
-            return []
-        # COUNT is per stream.
-        each = max(1, count // len(inlets))
+        What it did not need it cannot save up, or it would one day fill a claim alone.
+        """
+        share = max((inlet.share or 0.0 for inlet in self._sharing), default=0.0)
+        self._credit = min(self._credit + share * count, 1 + share * count)
+        return min(count, int(self._credit))
+
+    def _read(self, inlets: Sequence[Inlet], count: int) -> list[Delivery]:
+        """Return up to `count` entries that are there now, an equal part from each stream as far as it has them."""
+        claimed: list[Delivery] = []
+        waiting = self._rotated(inlets)
+        while waiting and len(claimed) < count:
+            room = count - len(claimed)
+            asked, waiting = waiting[:room], waiting[room:]
+            each = room // len(asked)
+            found = self._claim_new(asked, each)
+            claimed += found
+            found_in = Counter(delivery.stream for delivery in found)
+            waiting += [inlet for inlet in asked if found_in[inlet.stream] == each]
+        return claimed
+
+    def _wait(self, count: int, block_ms: int) -> list[Delivery]:
+        inlets = self._rotated([*self._preferred, *self._sharing])
+        if count < len(inlets):
+            return self._claim_new(inlets[:count], 1, min(block_ms, _PARTIAL_WAIT_MS))
+        return self._claim_new(inlets, count // len(inlets), block_ms)
+
+    def _rotated(self, inlets: Sequence[Inlet]) -> list[Inlet]:
+        """Every partition is the first to be looked at in its turn."""
+        start = self._turn % len(inlets) if inlets else 0
+        return [*inlets[start:], *inlets[:start]]
+
+    def _claim_new(self, inlets: Sequence[Inlet], each: int, block_ms: int | None = None) -> list[Delivery]:
         found = self._redis.xreadgroup(
             self._group,
             self._consumer,
             {inlet.stream: ">" for inlet in inlets},
-            count=each,
+            count=each,  # of every stream
             block=block_ms,
         )
         return [
@@ -98,47 +143,48 @@ class Claims:
             deadline_ms=_integer(fields.get(b"deadline", b"")),
         )
 
-    def renew(self, deliveries: Iterable[Delivery]) -> None:
-        """Say that we still work on these: their idle time starts again, their delivery count stays."""
+    def renew(self, held: Callable[[], Iterable[Delivery]]) -> None:
+        """Say that we still work on these: their idle time starts again, their delivery count stays.
+
+        They are asked for under the lock of `give_back`, or one given back meanwhile would be ours again.
+        """
+        with self._idle_times:
+            self._claim_again(held())
+
+    def give_back(self, deliveries: Iterable[Delivery], idle_ms: int) -> None:
+        """Let any worker take these over at once, by making them look idle. They must no longer be held."""
+        with self._idle_times:
+            self._claim_again(deliveries, idle=idle_ms)
+
+    def _claim_again(self, deliveries: Iterable[Delivery], **options: Any) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for stream, held in groupby(sorted(deliveries, key=lambda d: d.stream), key=lambda d: d.stream):
-            ids = [delivery.entry_id for delivery in held]
-            pipeline.xclaim(stream, self._group, self._consumer, 0, ids, justid=True)  # type: ignore[arg-type]
-        pipeline.execute()
+            ids: Any = [delivery.entry_id for delivery in held]
+            pipeline.xclaim(stream, self._group, self._consumer, 0, ids, justid=True, **options)
+        # An entry that the server has lost, it has lost for everybody: nothing is left to renew or to give back.
+        pipeline.execute(raise_on_error=False)
 
-    def give_back(self, delivery: Delivery, idle_ms: int) -> None:
-        """Let any worker take this entry over at once, by making it look idle."""
-        self._redis.xclaim(
-            delivery.stream, self._group, self._consumer, 0, [delivery.entry_id], idle=idle_ms, justid=True
-        )
+    def abandoned(self, idle_ms: int, limit: int) -> list[Abandoned]:
+        """Return up to `limit` entries of each stream that nobody renewed for `idle_ms`, the oldest first."""
+        found: list[Abandoned] = []
+        for stream in self._by_stream:
+            entries: Any = self._redis.xpending_range(stream, self._group, "-", "+", limit, idle=idle_ms)
+            found += [Abandoned(stream, entry["message_id"], entry["times_delivered"]) for entry in entries]
+        return found
 
-    def take_over(self, idle_ms: int, limit: int) -> list[Delivery]:
-        """Return up to `limit` entries that nobody renewed for `idle_ms`, with their number of deliveries."""
+    def take_over(self, abandoned: Iterable[Abandoned], idle_ms: int) -> list[Delivery]:
+        """Return those of these entries that are still idle for `idle_ms`; this counts as a delivery of each."""
         taken: list[Delivery] = []
-        for inlet in self._by_stream.values():
-            cursor = b"0-0"
-            while len(taken) < limit:
-                page = min(_TAKEOVER_PAGE, limit - len(taken))
-                cursor, entries, *_ = self._redis.xautoclaim(
-                    inlet.stream, self._group, self._consumer, idle_ms, cursor, count=page
-                )
-                taken += self._counted(inlet, [(entry_id, fields) for entry_id, fields in entries if fields])
-                if cursor == b"0-0":
-                    break
+        for stream, entries in groupby(sorted(abandoned, key=lambda a: a.stream), key=lambda a: a.stream):
+            before = {entry.entry_id: entry.deliveries for entry in entries}
+            ids: Any = list(before)
+            claimed: Any = self._redis.xclaim(stream, self._group, self._consumer, idle_ms, ids)
+            taken += [
+                replace(self._delivery(self._by_stream[stream], entry_id, fields), deliveries=before[entry_id] + 1)
+                for entry_id, fields in claimed
+                if entry_id in before
+            ]
         return taken
-
-    def _counted(self, inlet: Inlet, entries: list[tuple[bytes, Fields]]) -> list[Delivery]:
-        if not entries:
-            return []
-        ids = [entry_id for entry_id, _ in entries]
-        pending = self._redis.xpending_range(
-            inlet.stream, self._group, min=ids[0], max=ids[-1], count=2**20, consumername=self._consumer
-        )
-        counts = {entry["message_id"]: int(entry["times_delivered"]) for entry in pending}
-        return [
-            replace(self._delivery(inlet, entry_id, fields), deliveries=counts.get(entry_id, 1))
-            for entry_id, fields in entries
-        ]
 
 
 def _integer(field: bytes) -> int:

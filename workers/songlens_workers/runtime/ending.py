@@ -39,12 +39,14 @@ class Ending:
         if not outcomes:
             return
         try:
-            self._outbox.send(outcomes)
+            refused = self._outbox.send(outcomes)
         except GivenUp:
             return
-        for delivery, _ in outcomes:
-            self._in_flight.let_go(delivery)
-        self._metrics.in_flight(len(self._in_flight))
+        for position, (delivery, _) in enumerate(outcomes):
+            if position in refused:
+                self.fail(delivery, refused[position])
+            else:
+                self._let_go(delivery)
 
     def bury(self, delivery: Delivery, error: str) -> None:
         """Make an entry a dead letter."""
@@ -52,15 +54,20 @@ class Ending:
             self._outbox.bury(delivery, error)
         except GivenUp:
             return
-        self._in_flight.let_go(delivery)
+        self._let_go(delivery)
 
     def fail(self, delivery: Delivery, error: str) -> None:
         """A fault of ours may be this machine's alone: others try, until the delivery limit makes it a dead letter."""
         if delivery.deliveries >= self._settings.max_deliveries:
             self.bury(delivery, error)
             return
-        self._in_flight.let_go(delivery)
+        # Let go first, or the next heartbeat would claim it again.
+        self._let_go(delivery)
         try:
-            self._patience.until_done(lambda: self._claims.give_back(delivery, self._settings.takeover_ms))
+            self._patience.until_done(lambda: self._claims.give_back([delivery], self._settings.takeover_ms))
         except GivenUp:
             return
+
+    def _let_go(self, delivery: Delivery) -> None:
+        self._in_flight.let_go(delivery)
+        self._metrics.in_flight(len(self._in_flight))

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from songlens_shared.errors import ConfigError
+
 
 class Pulse:
     """Remembers when each loop last completed a round."""
@@ -28,9 +30,14 @@ class Pulse:
         now = self._clock()
         return [
             f"the {loop} loop has stood still for {now - last:.0f} s"
-            for loop, last in self._last.items()
+            for loop, last in self._last.copy().items()
             if now - last > self._stuck_s
         ]
+
+    def excuse(self) -> None:
+        """Count every loop's time from now: what it waits for is not its fault."""
+        for loop in self._last.copy():
+            self.beat(loop)
 
 
 class HealthServer:
@@ -39,7 +46,13 @@ class HealthServer:
     def __init__(
         self, host: str, port: int, *, pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRegistry
     ) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(pulse, ready, registry))
+        """Listen. `ready` says why the worker cannot serve; `ConfigError` where the port is taken."""
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(pulse, ready, registry))
+        except OSError as error:
+            raise ConfigError(
+                f"metrics_port {port} of {host} cannot be listened on ({error.strerror}); choose another, or 0."
+            ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -60,11 +73,12 @@ class HealthServer:
 def _handler(pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path == "/live":
+            elif path == "/live":
                 self._report(pulse.faults())
-            elif self.path == "/ready":
+            elif path == "/ready":
                 self._report(pulse.faults() + ready())
             else:
                 self._send(404, "text/plain", b"/live, /ready or /metrics\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ import structlog
 from songlens_shared.broker import BLOCK_MS
 from songlens_shared.errors import BadRequest, DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
-from songlens_workers.runtime.claims import Claims
+from songlens_workers.runtime.claims import Abandoned, Claims, is_missing_group
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.ending import Ending
 from songlens_workers.runtime.in_flight import InFlight
@@ -26,7 +26,11 @@ from songlens_workers.settings import StageSettings
 P = TypeVar("P")
 
 _ROOM_WAIT_S = 0.2
+_CLAIM_BLOCK_MS = BLOCK_MS // 4
 _TAKEOVER_EVERY_S = 1.0
+_TAKEOVER_PAGE = 256
+# While abandoned entries wait for their turn, they are looked at this often.
+_BACKLOG_EVERY_S = 0.05
 _log = structlog.get_logger()
 
 
@@ -60,6 +64,7 @@ class Intake(Generic[P]):
         patience: Patience,
         pool: ThreadPoolExecutor,
         ready: Callable[[Prepared[P]], None],
+        stopping: Callable[[], bool],
     ) -> None:
         self._stage = stage
         self._settings = settings
@@ -71,33 +76,59 @@ class Intake(Generic[P]):
         self._patience = patience
         self._pool = pool
         self._ready = ready
-        self._took_over_s = float("-inf")
+        self._stopping = stopping
+        self._look_again_s = float("-inf")
+        self._backlog = False
+        self._broken: BaseException | None = None
 
     def round(self) -> None:
-        """Claim what there is room for, waiting a moment for it."""
+        """Claim what there is room for, waiting a moment for it. Raises what went wrong in the pool, if anything."""
+        if self._broken is not None:
+            raise self._broken
         room = self._in_flight.wait_for_room(_ROOM_WAIT_S)
         if room > 0:
             self._accept(self._patience.until_done(lambda: self._claim(room)))
 
     def _claim(self, room: int) -> list[Delivery]:
+        if self._stopping():
+            return []
+        # At least one of each stream, so that one wait can watch them all.
+        count = min(room, max(self._settings.max_batch, self._claims.streams))
         try:
-            return self._take_over(room) or self._claims.claim(min(room, self._settings.max_batch), BLOCK_MS // 4)
+            block_ms = round(_BACKLOG_EVERY_S * 1000) if self._backlog else _CLAIM_BLOCK_MS
+            return self._take_over(room) or self._claims.claim(count, block_ms)
         except redis.ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not is_missing_group(error):
                 raise
             self._claims.ensure_groups()  # the server was restarted without its memory
             return []
 
     def _take_over(self, room: int) -> list[Delivery]:
         now_s = time.monotonic()
-        if now_s - self._took_over_s < _TAKEOVER_EVERY_S:
+        if now_s < self._look_again_s:
             return []
-        taken = self._claims.take_over(self._settings.takeover_ms, room)
-        self._took_over_s = now_s
+        idle_ms = self._settings.takeover_ms
+        abandoned = self._claims.abandoned(idle_ms, _TAKEOVER_PAGE)
+        taken = self._claims.take_over(self._one_suspect(abandoned)[:room], idle_ms)
+        self._backlog = bool(abandoned)
+        self._look_again_s = now_s + (_BACKLOG_EVERY_S if self._backlog else _TAKEOVER_EVERY_S)
         if taken:
             self._metrics.took_over(len(taken))
             _log.info("entries_taken_over", stage=self._stage.name, entries=len(taken))
         return taken
+
+    def _one_suspect(self, abandoned: Sequence[Abandoned]) -> list[Abandoned]:
+        """Leave out all but one of those that are down to their last try; all, while one is in flight.
+
+        A photo that kills its worker takes along whatever else is in flight, and that counts as a delivery of each. On
+        its last try it dies without another that has no try left, so that it alone becomes a dead letter.
+        """
+        last_try = self._settings.max_deliveries
+        suspects = [entry for entry in abandoned if entry.deliveries + 1 == last_try]
+        others = [entry for entry in abandoned if entry.deliveries + 1 != last_try]
+        if any(delivery.deliveries == last_try for delivery in self._in_flight.held()):
+            return others
+        return suspects[:1] + others
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
         claimed_ms = self._clock.now_ms()
@@ -107,7 +138,7 @@ class Intake(Generic[P]):
             if delivery.deliveries > self._settings.max_deliveries:
                 self._ending.bury(delivery, f"delivered {delivery.deliveries} times and never finished")
             else:
-                self._pool.submit(self._prepare, Work(delivery, claimed_ms))
+                self._pool.submit(self._prepare, Work(delivery, claimed_ms)).add_done_callback(self._watch)
         self._metrics.in_flight(len(self._in_flight))
 
     def _prepare(self, work: Work) -> None:
@@ -125,3 +156,8 @@ class Intake(Generic[P]):
             self._ending.fail(delivery, "the entry could not be prepared")
         else:
             self._ready(Prepared(work, item))
+
+    def _watch(self, preparing: Future[None]) -> None:
+        """What a pool's task raises is seen by nobody else, and its entry would be renewed for ever."""
+        if not preparing.cancelled():
+            self._broken = preparing.exception() or self._broken

@@ -28,8 +28,7 @@ class Keeper:
     def round(self) -> None:
         """Renew every entry held. A server that is away is left to intake and outbox to outlast and report."""
         try:
-            if held := self._in_flight.held():
-                self._claims.renew(held)
+            self._claims.renew(self._in_flight.held)
             if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
                 self._clock.sync(self._redis)
                 self._synced_s = time.monotonic()

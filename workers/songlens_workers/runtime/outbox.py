@@ -7,9 +7,10 @@ the server has taken it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import redis
+import structlog
 
 from songlens_shared import functions
 from songlens_shared.broker import is_missing_function, load_functions
@@ -18,8 +19,10 @@ from songlens_shared.errors import InternalError, RequestError
 from songlens_shared.functions import Call, Delivery
 from songlens_shared.messages import Reply, error_reply
 from songlens_workers.runtime.metrics import StageMetrics
-from songlens_workers.runtime.patience import Patience
+from songlens_workers.runtime.patience import Patience, will_pass
 from songlens_workers.runtime.stage import Answer, HandOver, Outcome
+
+_log = structlog.get_logger()
 
 
 class Outbox:
@@ -31,42 +34,81 @@ class Outbox:
         self._metrics = metrics
         self._patience = patience
 
-    def send(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """End every entry with its outcome; returns when Redis has taken all of them."""
-        calls = [_call(delivery, outcome) for delivery, outcome in outcomes]
-        for (_, outcome), first in zip(outcomes, self._send(calls), strict=True):
-            self._count(_code(outcome), bool(first))
+    def send(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> dict[int, str]:
+        """End every entry with its outcome; returns when Redis has taken all of them.
+
+        What cannot be sent disturbs no other: its position is returned, with the reason.
+        """
+        refused: dict[int, str] = {}
+        calls: dict[int, Call] = {}
+        for position, (delivery, outcome) in enumerate(outcomes):
+            try:
+                calls[position] = _call(delivery, outcome)
+            except Exception as error:
+                _log.exception("outcome_not_encoded", stage=self._stage, request=delivery.request_id)
+                refused[position] = f"the outcome could not be encoded: {error}"
+        for position, result in zip(calls, self._send(list(calls.values())), strict=True):
+            if isinstance(result, redis.ResponseError):
+                refused[position] = f"Redis refused the outcome: {result}"
+            else:
+                self._count(_code(outcomes[position][1]), bool(result))
+        return refused
 
     def bury(self, delivery: Delivery, error: str) -> None:
         """Make the entry a dead letter, and tell its client that the fault is ours."""
         reply = error_reply(delivery.request_id, InternalError())
         call = functions.bury(delivery, encode_reply(reply), stage=self._stage, error=error)
-        self._count(InternalError.code, bool(self._send([call])[0]))
+        (result,) = self._send([call])
+        if isinstance(result, redis.ResponseError):
+            _log.error("burial_refused", stage=self._stage, request=delivery.request_id, error=str(result))
+        else:
+            self._count(InternalError.code, bool(result))
 
-    def _send(self, calls: Sequence[Call]) -> list[int]:
-        return self._patience.until_done(lambda: self._attempt(calls))
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
+        """Return what each call returned, or the `ResponseError` that the server has against this one."""
+        results: list[Any] = [None] * len(calls)
 
-    def _attempt(self, calls: Sequence[Call]) -> list[int]:
-        try:
-            return self._pipelined(calls)
-        except redis.ResponseError as error:
-            if not is_missing_function(error):
-                raise
+        def attempt() -> None:
+            left = [position for position, result in enumerate(results) if result is None]
+            passing: redis.ResponseError | None = None
+            for position, result in zip(left, self._round([calls[p] for p in left]), strict=True):
+                if isinstance(result, redis.exceptions.NoPermissionError):
+                    raise result  # nothing that this worker could ever send would be taken
+                if isinstance(result, redis.ResponseError) and will_pass(result):
+                    passing = result
+                else:
+                    results[position] = result
+            if passing is not None:
+                raise passing
+
+        self._patience.until_done(attempt)
+        return results
+
+    def _round(self, calls: Sequence[Call]) -> list[Any]:
+        results = self._pipelined(calls)
+        missing = [position for position, result in enumerate(results) if _is_missing_function(result)]
+        if missing:
             load_functions(self._redis)  # the server was restarted without its memory
-            return self._pipelined(calls)
+            for position, result in zip(missing, self._pipelined([calls[p] for p in missing]), strict=True):
+                results[position] = result
+        return results
 
-    def _pipelined(self, calls: Sequence[Call]) -> list[int]:
+    def _pipelined(self, calls: Sequence[Call]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for call in calls:
             call.on(pipeline)
-        results: list[int] = pipeline.execute()
-        return results
+        # One call's error is no other's; and raised here it would carry the payload into the log.
+        return pipeline.execute(raise_on_error=False)
 
     def _count(self, code: str, first: bool) -> None:
         if first:
             self._metrics.finished(code)
         else:
             self._metrics.refused()
+
+
+def _is_missing_function(result: object) -> bool:
+    return isinstance(result, redis.ResponseError) and is_missing_function(result)
 
 
 def _call(delivery: Delivery, outcome: Outcome) -> Call:

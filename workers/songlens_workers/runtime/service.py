@@ -1,13 +1,12 @@
-"""A stage as a process: health and metrics served, signals obeyed, model followed."""
+"""A stage as a process: server checked, health and metrics served, signals obeyed, model followed."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import redis
 import structlog
@@ -19,6 +18,7 @@ from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.health import HealthServer, Pulse
 from songlens_workers.runtime.metrics import StageMetrics
+from songlens_workers.runtime.patience import will_pass
 from songlens_workers.runtime.stage import Stage
 from songlens_workers.runtime.worker import StageWorker
 from songlens_workers.settings import StageSettings
@@ -26,25 +26,44 @@ from songlens_workers.settings import StageSettings
 P = TypeVar("P")
 M = TypeVar("M")
 
+_AWAIT_EVERY_S = 0.5
 _log = structlog.get_logger()
 
 
-def prepare_server(connection: redis.Redis, settings: StageSettings, *, wait_s: float = 30.0) -> None:
-    """Check the server and load the functions library, waiting a while for a server that is still starting.
+@contextmanager
+def starting_up(settings: StageSettings) -> Iterator[None]:
+    """What every worker process runs in: until `serve` takes over, a signal ends it at once, for nothing is held yet.
 
-    Raises `BrokerUnavailable` or `BrokerUnsuitable`.
+    Raises `BrokerUnavailable`, with what to do, for a server that cannot be reached or refuses us.
     """
-    until_s = time.monotonic() + wait_s
-    with broker_errors(settings.redis_url):
-        while True:
-            try:
-                _log.info("redis_found", server=str(server_info(connection)))
-                load_functions(connection)
-                return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                if time.monotonic() >= until_s or isinstance(error, redis.AuthenticationError):
-                    raise
-                time.sleep(0.5)
+
+    def leave() -> NoReturn:
+        raise SystemExit(0)
+
+    with obeying_signals(leave), broker_errors(settings.redis_url):
+        yield
+
+
+def prepare_server(connection: redis.Redis, settings: StageSettings) -> None:
+    """Check the server and load the functions library, waiting up to `start_wait_s` for one that is still starting.
+
+    Raises `BrokerUnsuitable`, or the client's error when the wait was in vain.
+    """
+    until_s = time.monotonic() + settings.start_wait_s
+    awaited = False
+    while True:
+        try:
+            _log.info("redis_found", server=str(server_info(connection)))
+            load_functions(connection)
+            return
+        except redis.RedisError as error:
+            refused = isinstance(error, redis.AuthenticationError) or not will_pass(error)
+            if refused or time.monotonic() >= until_s:
+                raise
+            if not awaited:
+                _log.warning("redis_awaited", error=type(error).__name__, start_wait_s=settings.start_wait_s)
+                awaited = True
+            time.sleep(_AWAIT_EVERY_S)
 
 
 def serve(
@@ -57,7 +76,7 @@ def serve(
     live: LiveModel[M],
     clock: ServerClock,
 ) -> None:
-    """Run a stage until SIGTERM or SIGINT, then drain."""
+    """Run a stage until SIGTERM or SIGINT, then drain. Raises what ends the worker before that."""
     registry = CollectorRegistry()
     pulse = Pulse(settings.stuck_s)
     worker = StageWorker(
@@ -72,23 +91,25 @@ def serve(
     with ExitStack() as stack:
         if settings.metrics_port is not None:
             health = HealthServer(
-                settings.metrics_host, settings.metrics_port, pulse=pulse, ready=stage.ready, registry=registry
+                settings.metrics_host,
+                settings.metrics_port,
+                pulse=pulse,
+                ready=lambda: stage.ready() + worker.faults(),
+                registry=registry,
             )
             health.start()
             stack.callback(health.stop)
             _log.info("health_served", stage=stage.name, host=settings.metrics_host, port=health.port)
         live.start()
         stack.callback(live.stop)
-        with _obeying_signals(worker):
+        with obeying_signals(worker.stop):
             worker.run()
 
 
 @contextmanager
-def _obeying_signals(worker: StageWorker[P]) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        worker.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+def obeying_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT. For the main thread, as Python has it."""
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 Three threads: *intake* claims entries and hands them to the preparing pool, *keeper* renews what is in flight, and the
 thread that called `run` runs batches. Nothing is acknowledged before its outcome is in Redis, so a worker may die
-anywhere.
+anywhere. Where one of the threads fails, all of them stop, and `run` raises its error: half a worker serves nobody.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import redis
 import structlog
 
-from songlens_shared.errors import DeadlineExceeded
+from songlens_shared.errors import DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
 from songlens_workers.runtime.batcher import Batch, BatchPolicy, MicroBatcher
 from songlens_workers.runtime.claims import Claims
@@ -60,7 +60,7 @@ class StageWorker(Generic[P]):
         self._clock = clock
         self._metrics = metrics
         self._pulse = pulse
-        self._patience = Patience(stage.name)
+        self._patience = Patience(stage.name, pulse)
         self._in_flight = InFlight(settings.max_in_flight)
         self._ending = Ending(
             settings,
@@ -74,46 +74,72 @@ class StageWorker(Generic[P]):
         self._batcher: MicroBatcher[Prepared[P]] = MicroBatcher(
             BatchPolicy(settings.max_batch, settings.max_batch_bytes, settings.max_delay_ms / 1000), time.monotonic
         )
-        self._stopping = threading.Event()
         self._done = threading.Event()
+        self._failure: BaseException | None = None
+        # A plain attribute, for an Event's lock may be held by the very thread that a signal interrupts.
         self._drain_until_s = float("inf")
 
     def stop(self) -> None:
         """Claim nothing more, finish what is held within the drain limit, and let `run` return. Safe in a signal."""
-        self._drain_until_s = time.monotonic() + self._settings.drain_s
-        self._stopping.set()
+        self._drain_until_s = min(self._drain_until_s, time.monotonic() + self._settings.drain_s)
+
+    def faults(self) -> list[str]:
+        """Return what the worker waits for; nothing while it works."""
+        return self._patience.faults()
 
     def run(self) -> None:
-        """Work until `stop` is called. Whatever is left past the drain limit stays pending for another worker."""
-        with ThreadPoolExecutor(self._settings.prepare_threads, thread_name_prefix="prepare") as pool:
-            threads = [
-                threading.Thread(target=self._take_in, args=(pool,), name="intake"),
-                threading.Thread(target=self._keep, name="keeper"),
-            ]
-            try:
-                self._open()
-                for thread in threads:
-                    thread.start()
-                self._work()
-            finally:
-                self._close()
-                for thread in threads:
-                    if thread.ident is not None:
-                        thread.join()
-        _log.info("worker_stopped", stage=self._stage.name, left_pending=len(self._in_flight))
+        """Work until `stop` is called. Whatever is left past the drain limit is given back for another worker."""
+        pool = ThreadPoolExecutor(self._settings.prepare_threads, thread_name_prefix="prepare")
+        intake = threading.Thread(target=self._guarded, args=(lambda: self._take_in(pool),), name="intake")
+        keeper = threading.Thread(target=self._guarded, args=(self._keep,), name="keeper")
+        keeper.start()
+        try:
+            self._open()
+            intake.start()
+            self._work(intake)
+        except GivenUp:
+            pass
+        finally:
+            self._close(pool, [intake, keeper])
+        if self._failure is not None:
+            raise self._failure
+        _log.info("worker_stopped", stage=self._stage.name, given_back=len(self._in_flight))
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except GivenUp:
+            pass
+        except BaseException as error:
+            self._failure = error
+
+    def _stopping(self) -> bool:
+        return self._drain_until_s < float("inf")
 
     def _open(self) -> None:
         def attempt() -> None:
+            if self._stopping():
+                raise GivenUp
             self._clock.sync(self._redis)
             self._claims.ensure_groups()
 
         self._patience.until_done(attempt)
         _log.info("worker_started", stage=self._stage.name, consumer=self._settings.consumer)
 
-    def _close(self) -> None:
-        self._stopping.set()
+    def _close(self, pool: ThreadPoolExecutor, threads: Sequence[threading.Thread]) -> None:
+        self._drain_until_s = min(self._drain_until_s, time.monotonic())
         self._done.set()
         self._patience.give_up()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        # An entry whose preparing hangs must not hang the worker: it is given back with the others.
+        pool.shutdown(wait=False, cancel_futures=True)
+        try:
+            self._claims.give_back(self._in_flight.held(), self._settings.takeover_ms)
+        except redis.RedisError as error:
+            # They look abandoned soon enough without it.
+            _log.debug("entries_not_given_back", stage=self._stage.name, error=type(error).__name__)
 
     def _take_in(self, pool: ThreadPoolExecutor) -> None:
         intake = Intake(
@@ -127,13 +153,11 @@ class StageWorker(Generic[P]):
             patience=self._patience,
             pool=pool,
             ready=self._ready.put,
+            stopping=self._stopping,
         )
-        try:
-            while not self._stopping.is_set():
-                intake.round()
-                self._pulse.beat("intake")
-        except GivenUp:
-            pass
+        while not self._stopping():
+            intake.round()
+            self._pulse.beat("intake")
 
     def _keep(self) -> None:
         keeper = Keeper(self._redis, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
@@ -143,24 +167,26 @@ class StageWorker(Generic[P]):
                 # Whoever still waits for a Redis that is away would wait past the drain limit.
                 self._patience.give_up()
 
-    def _work(self) -> None:
-        while not self._drained():
+    def _work(self, intake: threading.Thread) -> None:
+        while self._failure is None and not self._drained(intake):
             self._collect()
-            batch = self._batcher.release(draining=self._stopping.is_set())
+            batch = self._batcher.release(draining=self._stopping())
             if batch is not None:
                 self._run_batch(batch)
             self._pulse.beat("batch")
 
-    def _drained(self) -> bool:
-        if not self._stopping.is_set():
+    def _drained(self, intake: threading.Thread) -> bool:
+        if not self._stopping():
             return False
-        return not len(self._in_flight) or time.monotonic() >= self._drain_until_s
+        # A claim that is on its way may still bring entries.
+        finished = not intake.is_alive() and not len(self._in_flight)
+        return finished or time.monotonic() >= self._drain_until_s
 
     def _collect(self) -> None:
         """Move what is prepared into the batcher: wait for the first, then take all that is there."""
         due_in_s = self._batcher.due_in_s()
         try:
-            self._add(self._ready.get(timeout=_IDLE_S if due_in_s is None else due_in_s))
+            self._add(self._ready.get(timeout=_IDLE_S if due_in_s is None else min(due_in_s, _IDLE_S)))
             while len(self._batcher) < self._settings.max_batch:
                 self._add(self._ready.get_nowait())
         except queue.Empty:
@@ -173,8 +199,9 @@ class StageWorker(Generic[P]):
     def _run_batch(self, batch: Batch[Prepared[P]]) -> None:
         started_s = time.monotonic()
         live = self._without_expired(batch.items)
-        self._ending.finish(self._outcomes(live))
-        self._metrics.batch(len(live), batch.reason, time.monotonic() - started_s)
+        if live:
+            self._ending.finish(self._outcomes(live))
+            self._metrics.batch(len(live), batch.reason, time.monotonic() - started_s)
 
     def _without_expired(self, batch: Sequence[Prepared[P]]) -> list[Prepared[P]]:
         live, expired = [], []
@@ -189,15 +216,20 @@ class StageWorker(Generic[P]):
 
     def _outcomes(self, batch: Sequence[Prepared[P]]) -> list[tuple[Delivery, Outcome]]:
         """Run a batch; one that fails is halved until the entry that breaks it stands alone."""
-        if not batch:
-            return []
+        deliveries = [prepared.work.delivery for prepared in batch]
+        items = [prepared.item for prepared in batch]
         try:
-            outcomes = self._stage.run([prepared.item for prepared in batch])
-        except Exception:
+            # A stage that reads from Redis may find it away, and no entry is to blame for that.
+            return list(zip(deliveries, self._patience.until_done(lambda: self._stage.run(items)), strict=True))
+        except GivenUp:
+            return []
+        except RequestError as error:
+            if len(batch) == 1:
+                return [(deliveries[0], error)]
+        except Exception as error:
             _log.exception("batch_failed", stage=self._stage.name, size=len(batch))
             if len(batch) == 1:
-                self._ending.fail(batch[0].work.delivery, "the batch of this one entry failed")
+                self._ending.fail(deliveries[0], f"the stage failed on this entry alone: {type(error).__name__}")
                 return []
-            middle = len(batch) // 2
-            return self._outcomes(batch[:middle]) + self._outcomes(batch[middle:])
-        return [(prepared.work.delivery, outcome) for prepared, outcome in zip(batch, outcomes, strict=True)]
+        middle = len(batch) // 2
+        return self._outcomes(batch[:middle]) + self._outcomes(batch[middle:])

@@ -10,32 +10,33 @@ from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.service import prepare_server, serve
+from songlens_workers.runtime.service import prepare_server, serve, starting_up
 from songlens_workers.settings import SongsSettings
 from songlens_workers.songs.stage import SongModel, SongStage
 
 
 def run(settings: SongsSettings) -> None:
     """Serve hits until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
-    connection = connect(settings.redis_url)
-    prepare_server(connection, settings)
-    published = PublishedModels(connection)
-    load = partial(
-        SongModel.load,
-        connection,
-        published,
-        vector_cache=settings.vector_cache,
-        card_cache=settings.card_cache,
-    )
-    live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=settings.model_poll_s)
-    live.open()
-    clock = ServerClock()
-    serve(
-        SongStage(live, load=load, clock=clock),
-        settings,
-        connection=connection,
-        inlets=[Inlet(keys, keys.hits) for keys in map(PartitionKeys, range(settings.partitions))],
-        group=SONGS_GROUP,
-        live=live,
-        clock=clock,
-    )
+    with starting_up(settings):
+        connection = connect(settings.redis_url)
+        prepare_server(connection, settings)
+        published = PublishedModels(connection)
+        load = partial(
+            SongModel.load,
+            connection,
+            published,
+            vector_cache=settings.vector_cache,
+            card_cache=settings.card_cache,
+        )
+        live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=settings.model_poll_s)
+        live.open()
+        clock = ServerClock()
+        serve(
+            SongStage(live, load=load, clock=clock),
+            settings,
+            connection=connection,
+            inlets=[Inlet(keys, keys.hits) for keys in map(PartitionKeys, range(settings.partitions))],
+            group=SONGS_GROUP,
+            live=live,
+            clock=clock,
+        )

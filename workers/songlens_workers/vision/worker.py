@@ -9,7 +9,7 @@ from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.service import prepare_server, serve
+from songlens_workers.runtime.service import prepare_server, serve, starting_up
 from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone, load_backbone
 from songlens_workers.vision.cpus import available_cpus
@@ -21,33 +21,34 @@ from songlens_workers.vision.stage import VisionStage
 
 def run(settings: VisionSettings) -> None:
     """Serve photos until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
-    connection = connect(settings.redis_url)
-    prepare_server(connection, settings)
-    partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
-    for keys in partitions:
-        connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
-    set_search_threads(settings.threads or available_cpus())
-    models = VisionModels(ModelStore(settings.models), load_backbone=lambda name: _backbone(name, settings))
-    live: LiveModel[VisionModel] = LiveModel(
-        current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
-    )
-    live.open()
-    serve(
-        VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels)),
-        settings,
-        connection=connection,
-        inlets=[
-            inlet
-            for keys in partitions
-            for inlet in (
-                Inlet(keys, keys.requests(INTERACTIVE)),
-                Inlet(keys, keys.requests(BULK), share=settings.bulk_share),
-            )
-        ],
-        group=VISION_GROUP,
-        live=live,
-        clock=ServerClock(),
-    )
+    with starting_up(settings):
+        connection = connect(settings.redis_url)
+        prepare_server(connection, settings)
+        partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
+        for keys in partitions:
+            connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
+        set_search_threads(settings.threads or available_cpus())
+        models = VisionModels(ModelStore(settings.models), load_backbone=lambda name: _backbone(name, settings))
+        live: LiveModel[VisionModel] = LiveModel(
+            current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
+        )
+        live.open()
+        serve(
+            VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels)),
+            settings,
+            connection=connection,
+            inlets=[
+                inlet
+                for keys in partitions
+                for inlet in (
+                    Inlet(keys, keys.requests(INTERACTIVE)),
+                    Inlet(keys, keys.requests(BULK), share=settings.bulk_share),
+                )
+            ],
+            group=VISION_GROUP,
+            live=live,
+            clock=ServerClock(),
+        )
 
 
 def _backbone(name: str, settings: VisionSettings) -> Backbone:

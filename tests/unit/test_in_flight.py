@@ -1,0 +1,72 @@
+"""What a worker holds, shared by its threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from songlens_shared.functions import Delivery
+from songlens_shared.keys import PartitionKeys
+from songlens_workers.runtime.in_flight import InFlight
+
+KEYS = PartitionKeys()
+
+
+def delivery(number: int, stream: str = "a stream") -> Delivery:
+    return Delivery(
+        keys=KEYS,
+        stream=stream,
+        group="a group",
+        entry_id=b"%d-0" % number,
+        payload=b"",
+        request_id=f"request-{number}",
+        client="client",
+        deadline_ms=0,
+    )
+
+
+def test_room_is_what_the_limit_leaves() -> None:
+    """Room shrinks with each entry held and grows with each let go; held() lists what is held."""
+    in_flight = InFlight(2)
+    assert in_flight.wait_for_room(0) == 2
+    assert in_flight.hold(delivery(1))
+    assert in_flight.hold(delivery(2))
+    assert in_flight.wait_for_room(0) == 0
+    assert [held.entry_id for held in in_flight.held()] == [b"1-0", b"2-0"]
+    in_flight.let_go(delivery(1))
+    assert in_flight.wait_for_room(0) == 1
+    assert len(in_flight) == 1
+
+
+def test_an_entry_is_held_once() -> None:
+    """An entry that comes again while it is held is refused, even with a higher delivery count."""
+    in_flight = InFlight(2)
+    assert in_flight.hold(delivery(1))
+    assert not in_flight.hold(replace(delivery(1), deliveries=2))
+    assert len(in_flight) == 1
+
+
+def test_equal_ids_in_two_streams_are_two_entries() -> None:
+    """Stream ids are unique in one stream only."""
+    in_flight = InFlight(2)
+    assert in_flight.hold(delivery(1, "interactive"))
+    assert in_flight.hold(delivery(1, "bulk"))
+    in_flight.let_go(delivery(1, "bulk"))
+    assert [held.stream for held in in_flight.held()] == ["interactive"]
+
+
+def test_letting_go_of_what_is_not_held_is_harmless() -> None:
+    """Two ways of ending may meet on one entry."""
+    in_flight = InFlight(1)
+    in_flight.let_go(delivery(1))
+    assert in_flight.wait_for_room(0) == 1
+
+
+def test_room_wakes_the_waiter() -> None:
+    """Whoever waits for room gets it as soon as an entry is let go, not at the end of its time."""
+    in_flight = InFlight(1)
+    in_flight.hold(delivery(1))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(in_flight.wait_for_room, 60)
+        in_flight.let_go(delivery(1))
+        assert waiting.result(timeout=10) == 1
