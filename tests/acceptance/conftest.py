@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -101,12 +102,15 @@ def running_system(folder: Path, binary: Path | None, model: Model, *settings: s
 
 
 def wait_until_serving(system: System) -> None:
-    """Return when a photo of the catalogue has got its songs."""
+    """Return when a photo of the catalogue has got its songs; fail at once when a worker has ended."""
     photo = next((system.model.catalogue / "images").rglob("*.jpg"))
     with Client(system.url) as client:
-        client.recommend(photo, timeout_s=START_LIMIT_S)
-    for worker in (system.vision, system.songs):
-        worker.check()
+        handle = client.submit(photo, timeout_s=START_LIMIT_S)
+        while not handle.done():
+            for worker in (system.vision, system.songs):
+                worker.check()
+            time.sleep(0.05)
+        assert handle.result().songs
 
 
 @pytest.fixture(scope="module")

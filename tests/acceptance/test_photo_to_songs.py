@@ -73,7 +73,7 @@ def test_options_are_obeyed(system: System, client: Client) -> None:
     assert {song.via.image for song in one.songs} == {one.images[0].id}
     few = client.recommend(photo, top_k=3)
     assert [song.id for song in few.songs] == [song.id for song in client.recommend(photo).songs[:3]]
-    with pytest.raises(BadRequest, match="top_k must lie between 1 and 100"):
+    with pytest.raises(BadRequest, match="top_k must be a whole number between 1 and 100"):
         client.recommend(photo, top_k=101)
 
 

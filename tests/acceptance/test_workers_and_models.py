@@ -42,7 +42,7 @@ def test_without_a_model_photos_are_answered_no_model(tmp_path: Path, broker: Em
         for worker in workers:
             worker.start()
         with Client(broker.url) as client:
-            with pytest.raises(NoModel, match="no model version is published"):
+            with pytest.raises(NoModel, match="No model version is published"):
                 client.recommend(a_photo(model), timeout_s=90)
             with connect(broker.url) as connection:
                 publish_model(model.store, model.version, connection)

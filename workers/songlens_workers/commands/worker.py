@@ -47,18 +47,17 @@ def vision(
 ) -> None:
     """Photos in, neighbour images out: VGG-19 features and FAISS search."""
     configure_logging(log_format.value)
-    settings = load_settings(
-        VisionSettings,
-        redis_url=redis,
-        models=models,
-        weights=weights,
-        device=device,
-        threads=threads,
-        max_batch=max_batch,
-        max_delay_ms=max_delay_ms,
-        metrics_port=metrics_port,
-        **_assignments(set_),
-    )
+    options = {
+        "redis_url": redis,
+        "models": models,
+        "weights": weights,
+        "device": device,
+        "threads": threads,
+        "max_batch": max_batch,
+        "max_delay_ms": max_delay_ms,
+        "metrics_port": metrics_port,
+    }
+    settings = load_settings(VisionSettings, **{**options, **_assignments(set_)})
     from songlens_workers.vision.worker import run
 
     run(cast(VisionSettings, settings))
@@ -75,14 +74,13 @@ def songs(
 ) -> None:
     """Neighbour images in, songs out: nearest network-embedding vectors."""
     configure_logging(log_format.value)
-    settings = load_settings(
-        SongsSettings,
-        redis_url=redis,
-        max_batch=max_batch,
-        max_delay_ms=max_delay_ms,
-        metrics_port=metrics_port,
-        **_assignments(set_),
-    )
+    options = {
+        "redis_url": redis,
+        "max_batch": max_batch,
+        "max_delay_ms": max_delay_ms,
+        "metrics_port": metrics_port,
+    }
+    settings = load_settings(SongsSettings, **{**options, **_assignments(set_)})
     from songlens_workers.songs.worker import run
 
     run(cast(SongsSettings, settings))
