@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 import torch
 from torch import nn
 
 from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
-from songlens_workers.vision.weights import checked_sha256, download_weights, fill, read_weights
+from songlens_workers.vision import vgg19
+from songlens_workers.vision.weights import VGG19_FILE, checked_sha256, download_weights, fill, read_weights
 
 BODY = bytes(range(256)) * 20_000  # 5 MB: several chunks
 PREFIX = hashlib.sha256(BODY).hexdigest()[:8]
@@ -224,3 +226,8 @@ def test_long_lists_of_faults_are_cut(tmp_path: Path) -> None:
     """An altogether different file gives one readable sentence."""
     with pytest.raises(WeightsDamaged, match=r"lacks 0\.bias, 0\.weight, 2\.bias and 4 more\.$"):
         fill(network(), {}, tmp_path / "net.pth")
+
+
+def test_doctor_looks_for_torchvision_s_own_file() -> None:
+    """The file name that is looked for without torchvision is the one that torchvision's weights have."""
+    assert Path(urlparse(vgg19.WEIGHTS_URL).path).name == VGG19_FILE

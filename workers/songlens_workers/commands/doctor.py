@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlparse
 
 import typer
 from rich.console import Console
@@ -124,9 +123,9 @@ def _workers(url: str) -> Iterator[Finding]:
 def _weights(weights: Path | None) -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
         return
-    from songlens_workers.vision.vgg19 import WEIGHTS_URL, cache_folder
+    from songlens_workers.vision.weights import VGG19_FILE, cache_folder
 
-    found = weights or cache_folder() / Path(urlparse(WEIGHTS_URL).path).name
+    found = weights or cache_folder() / VGG19_FILE
     if found.is_file():
         yield Finding("ok", f"VGG-19 weights: {found} ({found.stat().st_size / 2**20:.0f} MiB)")
     else:

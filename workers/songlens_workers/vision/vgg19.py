@@ -14,7 +14,7 @@ from torchvision.models import VGG19_Weights, vgg19
 from songlens_workers.vision.backbone import DownloadProgress
 from songlens_workers.vision.preprocess import Preprocessing
 from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
-from songlens_workers.vision.weights import download_weights, fill, read_weights
+from songlens_workers.vision.weights import cache_folder, download_weights, fill, read_weights
 
 NAME = "vgg19"
 DIMENSIONS = 4096
@@ -60,8 +60,3 @@ def load(
         weights_sha256=sha256,
         device=target,
     )
-
-
-def cache_folder() -> Path:
-    """Return the folder in which torchvision keeps the weights that it downloads."""
-    return Path(torch.hub.get_dir()) / "checkpoints"

@@ -30,6 +30,15 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
 _SHOWN_NAMES = 3
 
 
+VGG19_FILE = "vgg19-dcbb9e9d.pth"
+"""The name of torchvision's weights in torch's cache; looking for them must not cost an import of torchvision."""
+
+
+def cache_folder() -> Path:
+    """Return the folder in which torch and torchvision keep the weights that they download."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def read_weights(path: Path) -> tuple[StateDict, str]:
     """Read a torch weights file; return its tensors on the CPU and its SHA-256.
 
