@@ -8,6 +8,8 @@ ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 PYTHON ?= python3
 BIN := $(ROOT)/.venv/bin
 DATA ?= generated
+# A local file of VGG-19's weights, where their host cannot be reached.
+WEIGHTS ?=
 # cpu, auto, cu128, ...: which build of torch to take; empty takes the package index's own.
 TORCH_BACKEND ?=
 export SONGLENS_HOME ?= $(ROOT)/.songlens
@@ -32,7 +34,7 @@ $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 	touch $@
 
 demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DATA=open)
-	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA)
+	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA) $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS)))
 
 test: $(STAMP) ## Run the whole test suite
 	cd $(ROOT) && $(BIN)/python -m pytest $(TESTS)
