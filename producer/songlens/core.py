@@ -166,7 +166,7 @@ class ClientCore:
                 if reply is None and self._clock() < until:
                     reply = yield from rest(until - self._clock())
             except BrokerUnavailable:
-                if self._clock() >= until:
+                if self._clock() + _RECONNECT_PAUSE_S >= until:
                     raise
                 yield Pause(_RECONNECT_PAUSE_S)
             if reply is not None:

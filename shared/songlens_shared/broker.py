@@ -69,7 +69,7 @@ def safe_url(url: str) -> str:
     Works on text, not on a parsed URL: a password with an unescaped / # or @ is a common mistake, and must not be shown
     by the very message that reports it.
     """
-    hidden = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
+    hidden = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
     return re.sub(r"(?<=password=)[^&]*", "***", hidden)
 
 

@@ -1,0 +1,185 @@
+"""Finding the server, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from songlens_shared.broker import (
+    DEFAULT_URL,
+    address_file,
+    broker_errors,
+    connect,
+    connect_asyncio,
+    home,
+    is_missing_function,
+    resolve_url,
+    safe_url,
+    server_info,
+)
+from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SONGLENS_HOME", str(tmp_path))
+    monkeypatch.delenv("SONGLENS_REDIS_URL", raising=False)
+    return tmp_path
+
+
+def leave_address(**fields: Any) -> None:
+    address_file().parent.mkdir(parents=True, exist_ok=True)
+    address_file().write_text(json.dumps({"url": "redis://127.0.0.1:7000", "pid": os.getpid(), **fields}))
+
+
+def test_order_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's word goes before the environment, that before the embedded server, that before the default."""
+    assert resolve_url() == DEFAULT_URL
+    leave_address()
+    assert resolve_url() == "redis://127.0.0.1:7000"
+    monkeypatch.setenv("SONGLENS_REDIS_URL", "redis://environment")
+    assert resolve_url() == "redis://environment"
+    assert resolve_url("redis://caller") == "redis://caller"
+    monkeypatch.setenv("SONGLENS_REDIS_URL", "")
+    assert resolve_url() == "redis://127.0.0.1:7000"
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("fields", [{"pid": "dead"}, {"pid": "x"}, {"pid": None}, {"url": None, "pid": dead_pid()}])
+def test_a_stale_address_is_not_used(fields: dict[str, Any]) -> None:
+    """The address that a killed `songlens up` left behind, or a damaged one, is passed over."""
+    leave_address(**{**fields, "pid": dead_pid() if fields["pid"] == "dead" else fields["pid"]})
+    assert resolve_url() == DEFAULT_URL
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"url": "redis://x"}'])
+def test_a_damaged_address_is_not_used(content: str) -> None:
+    """A file that holds no address is passed over."""
+    address_file().parent.mkdir(parents=True)
+    address_file().write_text(content)
+    assert resolve_url() == DEFAULT_URL
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """SONGLENS_HOME, with a tilde expanded, or a folder in the user's home."""
+    assert home() == tmp_path
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("SONGLENS_HOME", "~/music")
+    assert home() == Path("/home/somebody/music")
+    monkeypatch.setenv("SONGLENS_HOME", "")
+    assert home() == Path("/home/somebody/.songlens")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379", "redis://localhost:6379"),
+        ("redis://user@host/1", "redis://user@host/1"),
+        ("redis://user:pw@host:7/1", "redis://user:***@host:7/1"),
+        ("rediss://:pw@host", "rediss://:***@host"),
+        ("redis://:p@ss/w#rd?@host:7/1", "redis://:***@host:7/1"),
+        ("redis://host?password=pw&db=1", "redis://host?password=***&db=1"),
+        ("unix://user:pw@/run/redis.sock?db=1", "unix://user:***@/run/redis.sock?db=1"),
+        ("redis://[::1]:6379", "redis://[::1]:6379"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    """Whatever a password holds, escaped or not, the shown URL holds none of it and all the rest."""
+    assert safe_url(url) == shown
+
+
+@given(st.text(min_size=4).filter(lambda password: password not in "redis://user:***@host:6379/0"))
+def test_no_password_is_ever_shown(password: str) -> None:
+    """For every password there is, the shown URL is the same."""
+    assert safe_url(f"redis://user:{password}@host:6379/0").startswith("redis://user:***@host")
+
+
+@pytest.mark.parametrize("make", [connect, connect_asyncio])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:6379", "http://host", "redis://:pa/ss@host:6379", "redis://[::1", "redis://host?db=x"]
+)
+def test_what_is_no_url(make: Any, url: str) -> None:
+    """A URL that names no server is a mistake in the settings; the message says how one looks, without the password."""
+    with pytest.raises(ConfigError, match="is not a Redis URL; write redis://USER:PASSWORD@HOST") as refusal:
+        make(url)
+    assert "pa" not in refusal.value.message.split("write")[0].replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "message"),
+    [
+        (redis.ConnectionError("refused"), BrokerUnavailable, r"no Redis answers at redis://u:\*\*\*@h \(refused\)"),
+        (
+            redis.TimeoutError("slow"),
+            BrokerUnavailable,
+            "Start one with `songlens up`, or give its address in SONGLENS",
+        ),
+        (redis.exceptions.BusyLoadingError("loading"), BrokerUnavailable, "no Redis answers"),
+        (redis.AuthenticationError("wrong"), BrokerUnavailable, "refuses the user name or password"),
+        (redis.exceptions.NoPermissionError("no fcall"), BrokerUnavailable, "forbids a needed command: no fcall"),
+        (redis.ResponseError("unknown command 'FCALL'"), BrokerUnsuitable, "needs Redis 7.0 or Valkey 7.2, or newer"),
+        (redis.ReadOnlyError("read only replica"), BrokerError, "refused a command: read only replica"),
+        (redis.OutOfMemoryError("memory"), BrokerError, "refused a command: memory"),
+    ],
+)
+def test_errors_say_what_to_do(error: Exception, expected: type[Exception], message: str) -> None:
+    """Each way in which a server fails has its class and a sentence; the first error stays as the cause."""
+    with pytest.raises(expected, match=message) as raised, broker_errors("redis://u:pw@h"):
+        raise error
+    assert type(raised.value) is expected
+    assert raised.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [redis.ResponseError("Function not found"), KeyError("mine")])
+def test_other_errors_pass(error: Exception) -> None:
+    """A missing function is for the caller to mend; what is no error of the server is not touched."""
+    with pytest.raises(type(error)) as raised, broker_errors("redis://h"):
+        raise error
+    assert raised.value is error
+    assert is_missing_function(redis.ResponseError("Function not found"))
+    assert not is_missing_function(redis.ResponseError("NOGROUP"))
+
+
+class Server:
+    """Stands for servers of versions that cannot be had here."""
+
+    def __init__(self, **info: Any) -> None:
+        self.info = lambda: info
+
+
+@pytest.mark.parametrize(
+    ("info", "shown"),
+    [
+        ({"redis_version": "7.0.0"}, "redis 7.0.0"),
+        ({"redis_version": "8.4.1", "cluster_enabled": 1}, "redis 8.4.1 (cluster)"),
+        ({"redis_version": "7.2.4", "valkey_version": "7.2.5", "cluster_enabled": 0}, "valkey 7.2.5"),
+        ({"redis_version": "7.2.4", "valkey_version": "9.1.2"}, "valkey 9.1.2"),
+    ],
+)
+def test_servers_that_do(info: dict[str, Any], shown: str) -> None:
+    """Valkey is told from Redis, whose version it also reports."""
+    assert str(server_info(Server(**info))) == shown  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["6.2.14", "5.0", "2.8.19"])
+def test_servers_that_are_too_old(version: str) -> None:
+    """A server without Redis Functions is unsuitable, and the message says what is needed."""
+    with pytest.raises(
+        BrokerUnsuitable, match=f"the server is redis {version}. Songlens needs Redis 7.0 or Valkey 7.2"
+    ):
+        server_info(Server(redis_version=version))  # type: ignore[arg-type]

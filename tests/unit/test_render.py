@@ -1,0 +1,71 @@
+"""Recommendations as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+from fake_worker import one_song
+from rich.console import Console
+
+from songlens import BadImage, Recommendation
+from songlens.commands.render import as_json, error_json, queued_json, show, timings
+from songlens_shared.messages import Request
+
+RECOMMENDATION = Recommendation.from_reply(one_song(Request(id="r1", client="app", image=b"photo")))
+
+
+def shown(title: str = "beach.jpg") -> str:
+    out = StringIO()
+    show(Console(file=out, width=140), title, RECOMMENDATION)
+    return out.getvalue()
+
+
+def test_a_person_sees_everything() -> None:
+    """Photo, neighbour images with keyword and distance, songs with their reason, times and model."""
+    text = shown()
+    for part in (
+        "beach.jpg",
+        "snow/1.jpg",
+        "12.50",
+        "张志和",
+        "孤舟蓑笠翁，独钓寒江雪",
+        "0.250",
+        "total 15.0 ms",
+        "model m1",
+    ):
+        assert part in text
+
+
+def test_markup_in_names_is_shown_as_it_is() -> None:
+    """Brackets in file names and titles are text, not colours."""
+    text = shown("[bold]photo[/bold] [1].jpg")
+    assert "[bold]photo[/bold] [1].jpg" in text
+    assert "渔歌子 [1]" in text
+
+
+def test_timings_in_order() -> None:
+    """Known steps come in the order in which they happen; others are left out."""
+    assert timings({"total": 3.0, "queue": 1.25, "odd": 9.0}) == "queue 1.2 ms · total 3.0 ms"
+    assert timings({}) == ""
+
+
+def test_json_is_one_line_with_all_fields() -> None:
+    """A program gets one object a line, Chinese readable, every field of songs and images in it."""
+    line = as_json(RECOMMENDATION, photo="beach.jpg")
+    assert "\n" not in line
+    assert "张志和" in line
+    got = json.loads(line)
+    assert (got["photo"], got["status"], got["id"], got["model"]) == ("beach.jpg", "ok", "r1", "m1")
+    assert got["songs"][0]["via"] == {"image": "snow/1.jpg", "keyword": "雪", "line": "孤舟蓑笠翁，独钓寒江雪"}
+    assert got["images"] == [{"id": "snow/1.jpg", "distance": 12.5, "keywords": ["雪", "江"]}]
+
+
+def test_json_of_errors_and_of_what_is_queued() -> None:
+    """Every line has a status; an error has its code and sentence."""
+    assert json.loads(error_json(BadImage("no photo"), photo="a.txt")) == {
+        "photo": "a.txt",
+        "status": "error",
+        "error": {"code": "bad_image", "message": "no photo"},
+    }
+    assert json.loads(queued_json("r1", photo="a.jpg")) == {"photo": "a.jpg", "status": "queued", "id": "r1"}
