@@ -13,21 +13,29 @@ LogFormat = Literal["console", "json"]
 
 def configure_logging(log_format: LogFormat, *, debug: bool = False) -> None:
     """Send structured log lines to standard error."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.EventRenamer("action")
-            if log_format == "json"
-            else structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
-            renderer,
+            *(_json() if log_format == "json" else _console()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+# Tracebacks are plain in both: with the values of local variables they would carry photos into the log.
+
+
+def _json() -> list[structlog.typing.Processor]:
+    return [
+        structlog.processors.EventRenamer("action"),
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+def _console() -> list[structlog.typing.Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]

@@ -111,6 +111,7 @@ class StageWorker(Generic[P]):
         except GivenUp:
             pass
         except BaseException as error:
+            _log.exception("loop_failed", stage=self._stage.name, loop=threading.current_thread().name)
             self._failure = error
 
     def _stopping(self) -> bool:
