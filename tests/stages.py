@@ -205,7 +205,7 @@ class Running:
         self.join()
 
     def value(self, name: str, **labels: str) -> float:
-        """Return a metric's value, 0 where nothing was counted."""
+        """Return a metric's value, 0 where nothing was counted. It is counted after Redis has taken the outcome."""
         return self.registry.get_sample_value(name, {"stage": "echo", **labels}) or 0.0
 
 

@@ -49,7 +49,7 @@ def test_what_was_used_last_stays() -> None:
 
 @given(st.integers(0, 5), st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8), max_size=20))
 def test_always_right_and_never_over_its_limit(limit: int, calls: list[list[str]]) -> None:
-    """Whatever is asked, even more at once than the cache may keep: right values, in the order asked, bounded memory."""
+    """Whatever is asked, even more at once than it may keep: right values, in the order asked, bounded memory."""
     cache = BatchCache(limit, Source())
     for keys in calls:
         assert list(cache.get_many(keys).items()) == [(key, key.upper()) for key in dict.fromkeys(keys)]

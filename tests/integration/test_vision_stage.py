@@ -1,0 +1,253 @@
+"""From photos to hits, with the tiny backbone and versions on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from song_models import manifest
+from stages import CLIENT, KEYS
+
+from songlens_shared.codec import decode_hits, encode_request
+from songlens_shared.errors import (
+    BadImage,
+    BadRequest,
+    ImageTooLarge,
+    ModelDamaged,
+    ModelMismatch,
+    NoModel,
+    UnsupportedVersion,
+)
+from songlens_shared.functions import Delivery
+from songlens_shared.messages import Hits, Request
+from songlens_training.artefacts import write_image_index, write_images, write_manifest
+from songlens_training.images import CatalogueImage
+from songlens_workers.models.live import LiveModel
+from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES
+from songlens_workers.models.store import ModelStore
+from songlens_workers.runtime.stage import HandOver, Outcome, Work
+from songlens_workers.vision import tiny
+from songlens_workers.vision.backbone import Backbone, Features
+from songlens_workers.vision.decode import decode
+from songlens_workers.vision.limits import ImageLimits
+from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
+from songlens_workers.vision.stage import VisionStage
+
+LIMITS = ImageLimits(max_pixels=100_000)
+CATALOGUE = 30
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    torch.set_num_threads(1)
+    return tiny.load(device="cpu")
+
+
+def photo(seed: int) -> bytes:
+    """Return a PNG of coarse coloured noise."""
+    levels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(levels).resize((96, 72)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def features(backbone: Backbone, photos: Sequence[bytes]) -> Features:
+    return backbone.embed(np.stack([decode(photo, backbone.preprocessing, LIMITS) for photo in photos]))
+
+
+def build(store: ModelStore, version: str, network: Backbone, seeds: Sequence[int], **changes: Any) -> None:
+    """Write a version whose images are these seeds' photos; image i has a heavy and a light keyword."""
+    folder = store.folder / version
+    folder.mkdir(parents=True)
+    ids = [f"{version}-{seed}" for seed in seeds]
+    write_image_index(folder, features(network, [photo(seed) for seed in seeds]))
+    images = [CatalogueImage(id=id, path=Path(id), keywords={}) for id in ids]
+    write_images(folder, images, {id: {"轻": 0.5, f"重{id}": 1.0} for id in ids})
+    made = manifest(version, images=len(seeds), songs=1, dimensions=4, backbone=backbone_spec(network))
+    write_manifest(folder, made.model_copy(update=changes))
+
+
+class Vision:
+    """A vision stage as its worker puts it together; the live version is what the test says."""
+
+    def __init__(self, store: ModelStore, backbone: Backbone) -> None:
+        self.version: str | None = None
+        self.loaded: list[str] = []
+        self.models = VisionModels(store, load_backbone=lambda name: self._load(name, backbone))
+        self.live: LiveModel[VisionModel] = LiveModel(current=lambda: self.version, load=self.models.open, poll_s=60)
+        self.stage = VisionStage(self.live, limits=LIMITS)
+
+    def _load(self, name: str, backbone: Backbone) -> Backbone:
+        self.loaded.append(name)
+        return backbone
+
+    def make_live(self, version: str) -> None:
+        self.version = version
+        self.live.poll()
+        assert self.live.version == version, self.live.faults()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(str(tmp_path / "models"))
+
+
+@pytest.fixture
+def vision(store: ModelStore, backbone: Backbone) -> Vision:
+    """A stage that serves version v1, whose images are the photos 0 to 29."""
+    build(store, "v1", backbone, range(CATALOGUE))
+    vision = Vision(store, backbone)
+    vision.make_live("v1")
+    return vision
+
+
+def work(payload: bytes, id: str = "r1") -> Work:
+    delivery = Delivery(
+        keys=KEYS,
+        stream=KEYS.requests("interactive"),
+        group="vision",
+        entry_id=b"1700000000000-0",
+        payload=payload,
+        request_id=id,
+        client=CLIENT,
+        deadline_ms=2**45,
+    )
+    return Work(delivery, claimed_ms=1_700_000_000_025)
+
+
+def request(image: bytes, id: str = "r1", **options: Any) -> Work:
+    return work(encode_request(Request(id=id, client=CLIENT, image=image, **options)), id)
+
+
+def decoded(outcomes: Sequence[Outcome]) -> list[Hits]:
+    assert all(isinstance(outcome, HandOver) and outcome.stream == KEYS.hits for outcome in outcomes)
+    return [decode_hits(outcome.payload) for outcome in outcomes if isinstance(outcome, HandOver)]
+
+
+def run(vision: Vision, *batch: Work) -> list[Hits]:
+    return decoded(vision.stage.run([vision.stage.prepare(one) for one in batch]))
+
+
+def test_hits_are_the_nearest_images(vision: Vision, backbone: Backbone) -> None:
+    """For each photo of a batch the images_k nearest by Euclidean distance, as brute force finds them."""
+    seeds = [100, 101, 7, 102]
+    batch = [request(photo(seed), f"r{seed}", images_k=k) for seed, k in zip(seeds, (5, 1, 100, 3), strict=True)]
+    found = run(vision, *batch)
+    catalogue = features(backbone, [photo(seed) for seed in range(CATALOGUE)])
+    for hits, seed, k in zip(found, seeds, (5, 1, 30, 3), strict=True):
+        distances = np.linalg.norm(catalogue - features(backbone, [photo(seed)]), axis=1)
+        nearest = np.argsort(distances, kind="stable")[:k]
+        assert [image.id for image in hits.images] == [f"v1-{number}" for number in nearest]
+        np.testing.assert_allclose([image.distance for image in hits.images], distances[nearest], atol=1e-3)
+    assert found[2].images[0].id == "v1-7"  # a catalogue image finds itself
+    assert found[2].images[0].distance == pytest.approx(0, abs=1e-3)
+
+
+def test_hits_carry_the_request_on(vision: Vision) -> None:
+    """Who asked, for what, from which version, and the time spent so far; and no image bytes."""
+    image = photo(100)
+    asked = request(image, "r9", top_k=7, images_k=2, songs_per_image=3, user="someone", trace="00-abc")
+    (hits,) = run(vision, asked)
+    assert (hits.id, hits.client, hits.model) == ("r9", CLIENT, "v1")
+    assert (hits.top_k, hits.songs_per_image, hits.user, hits.trace) == (7, 3, "someone", "00-abc")
+    assert hits.submitted_ms == 1_700_000_000_000
+    assert hits.timings_ms["queue"] == 25.0
+    assert set(hits.timings_ms) == {"queue", "decode", "embed", "search"}
+    assert [image.keywords for image in hits.images] == [(f"重{image.id}", "轻") for image in hits.images]
+    (outcome,) = vision.stage.run([vision.stage.prepare(asked)])
+    assert isinstance(outcome, HandOver)
+    assert image[:64] not in outcome.payload
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: request(b"this is no photo"), BadImage),
+        (lambda: request(photo(1)[:200]), BadImage),
+        (lambda: request(b""), BadImage),
+        (lambda: request(_wide()), ImageTooLarge),
+        (lambda: work(b"not msgpack"), BadRequest),
+        (lambda: work(b"\x81\xa1v\x63"), UnsupportedVersion),
+        (lambda: work(encode_request(Request(id="r1", client=CLIENT, uri="s3://bucket/key"))), BadRequest),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_while_preparing(
+    vision: Vision, make: Any, error: type[Exception]
+) -> None:
+    """Each fault raises its own error, before the request can reach a batch."""
+    with pytest.raises(error):
+        vision.stage.prepare(make())
+
+
+def _wide() -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (1000, 101)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_bytes_of_a_batch_are_those_of_the_pixels(vision: Vision) -> None:
+    """The byte limit of a batch counts decoded pixels, not the compressed file."""
+    assert vision.stage.size_bytes(vision.stage.prepare(request(photo(1)))) == 56 * 56 * 3
+
+
+def test_without_a_model(store: ModelStore, backbone: Backbone) -> None:
+    """Requests are told that no model is published, and the worker is not ready."""
+    vision = Vision(store, backbone)
+    with pytest.raises(NoModel):
+        vision.stage.prepare(request(photo(1)))
+    assert vision.stage.ready() == ["no model version is published"]
+
+
+def test_a_swap_under_a_batch(vision: Vision, store: ModelStore, backbone: Backbone) -> None:
+    """A photo is searched in the version that it was decoded for, even in one batch with photos of the next one."""
+    early = vision.stage.prepare(request(photo(100), "early"))
+    build(store, "v2", backbone, range(50, 60))
+    vision.make_live("v2")
+    late = vision.stage.prepare(request(photo(100), "late"))
+    found = decoded(vision.stage.run([late, early, late]))
+    assert [(hits.id, hits.model) for hits in found] == [("late", "v2"), ("early", "v1"), ("late", "v2")]
+    assert all(image.id.startswith(hits.model) for hits in found for image in hits.images)
+    assert vision.loaded == ["tiny"]  # the backbone was not loaded again for the same network
+
+
+def test_a_model_of_another_backbone_is_refused(store: ModelStore, backbone: Backbone) -> None:
+    """The same network with other weights: the message names the field, and a version that was open stays."""
+    build(store, "v1", backbone, range(3))
+    other = backbone_spec(backbone).model_copy(update={"weights_sha256": "f" * 64})
+    build(store, "v2", backbone, range(3), backbone=other)
+    vision = Vision(store, backbone)
+    vision.make_live("v1")
+    with pytest.raises(ModelMismatch, match="weights_sha256"):
+        vision.models.open("v2")
+    vision.version = "v2"
+    vision.live.poll()
+    assert vision.live.version == "v1"
+    assert len(run(vision, request(photo(1)))[0].images) == 3
+
+
+def test_counts_must_agree(store: ModelStore, backbone: Backbone) -> None:
+    """An index, a table and a manifest of different lengths are no version."""
+    build(store, "v1", backbone, range(3), images=4)
+    with pytest.raises(ModelDamaged, match="3 image vectors and 3 images where its manifest says 4"):
+        Vision(store, backbone).models.open("v1")
+
+
+@pytest.mark.parametrize("name", [IMAGES, IMAGE_INDEX])
+def test_files_outside_the_manifest_are_still_needed(store: ModelStore, backbone: Backbone, name: str) -> None:
+    """A manifest that lists no files does not let a missing or unreadable one pass as a stack trace."""
+    build(store, "v1", backbone, range(3))
+    folder = store.folder / "v1"
+    listed = store.manifest("v1")
+    (folder / "manifest.json").write_text(listed.model_copy(update={"files": {}}).to_json())
+    (folder / name).write_bytes(b"something else")
+    with pytest.raises(ModelDamaged, match="again"):
+        Vision(store, backbone).models.open("v1")
+    (folder / name).unlink()
+    with pytest.raises(ModelDamaged):
+        Vision(store, backbone).models.open("v1")
