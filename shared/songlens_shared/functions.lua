@@ -54,14 +54,27 @@ local function answer(result, replies, channel, id, reply, result_ttl_s, replies
     return 1
 end
 
+local MAX_TTL_MS = 7 * 24 * 3600 * 1000
+
+-- What is wrong with the arguments of submit, or nil. Asked before the first write: a function that fails later leaves
+-- half of its work behind.
+local function refusal(lane, ttl_ms, result_ttl_s)
+    if not DEFAULT_LIMITS[lane .. '.depth'] then return 'unknown lane; use interactive or bulk' end
+    local function whole(number, most) return number and number % 1 == 0 and number >= 1 and number <= most end
+    if not whole(ttl_ms, MAX_TTL_MS) then return 'ttl_ms must be a whole number between 1 and ' .. MAX_TTL_MS end
+    if not whole(result_ttl_s, MAX_TTL_MS) then return 'result_ttl_s must be a whole number of at least 1' end
+end
+
 -- KEYS: lane stream, its byte counter, result, limits
 -- ARGV: lane, id, client, payload, ttl_ms, result_ttl_s
 -- Returns {'accepted', server ms, deadline ms} | {'pending', server ms} | {'done', server ms, reply} |
---         {'full', retry_after_ms, depth, bytes}
+--         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
 local function submit(keys, args)
     local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
     local lane, id, client, payload = args[1], args[2], args[3], args[4]
     local ttl_ms, result_ttl_s = tonumber(args[5]), tonumber(args[6])
+    local refused = refusal(lane, ttl_ms, result_ttl_s)
+    if refused then return redis.error_reply('BADREQUEST ' .. refused) end
     local now = server_ms()
     local stored = redis.call('GET', result)
     if stored == '' then return {'pending', now} end

@@ -93,6 +93,33 @@ def test_submit_writes_entry_marker_and_counter(connection: redis.Redis) -> None
     assert now <= int(entry_id.split(b"-")[0]) <= server_ms(connection)
 
 
+@pytest.mark.parametrize(
+    ("lane", "ttl_ms", "result_ttl_s", "sentence"),
+    [
+        ("express", 1000, 10, "interactive or bulk"),
+        (INTERACTIVE, 0, 10, "ttl_ms must be"),
+        (INTERACTIVE, -(10**18), 10, "ttl_ms must be"),
+        (INTERACTIVE, "1.5", 10, "ttl_ms must be"),
+        (INTERACTIVE, "soon", 10, "ttl_ms must be"),
+        (INTERACTIVE, 10**12, 10, "ttl_ms must be"),
+        (INTERACTIVE, 1000, "nan", "result_ttl_s must be"),
+    ],
+)
+def test_submit_refuses_what_cannot_be_before_it_writes(
+    connection: redis.Redis, lane: str, ttl_ms: int | str, result_ttl_s: int | str, sentence: str
+) -> None:
+    """An unknown lane or an impossible time is a named error, and leaves no key behind."""
+    stream = AT.requests(lane)
+    call = functions.Call(
+        "songlens_submit",
+        (stream, AT.bytes_of(stream), AT.result("r1"), AT.limits),
+        (lane, "r1", "app", b"photo", ttl_ms, result_ttl_s),
+    )
+    with pytest.raises(redis.ResponseError, match=f"BADREQUEST.*{sentence}"):
+        call.on(connection)
+    assert connection.keys("sl:*") == []
+
+
 def test_stream_ids_are_server_time(connection: redis.Redis) -> None:
     """A worker reads from the entry id when the entry was written, to the millisecond of the server."""
     _, now, _ = submit(connection, request("r1"))
