@@ -51,7 +51,7 @@ def test_nearest_is_what_brute_force_finds(problem: tuple[Vectors, Vectors, int]
 
 
 def test_songs_that_the_matrix_product_cannot_tell_apart() -> None:
-    """500 songs a hair apart, far from the origin: every product is the same number, and still the order is right."""
+    """500 songs a hair apart, far from the origin: in float32 every product is the same number."""
     generator = np.random.default_rng(7)
     songs = (300 + generator.permutation(500)[:, None] * 1e-4 + np.zeros((500, 64))).astype(np.float32)
     images = np.full((3, 64), 300, np.float32)

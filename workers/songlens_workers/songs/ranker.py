@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 Positions = NDArray[np.int64]
-Distances = NDArray[np.float64]
+Exact = NDArray[np.float64]
 
 _SPARE_CANDIDATES = 16
 _BLOCK_SCORES = 4 << 20
@@ -33,14 +33,15 @@ class SongRanker:
     """Exact nearest songs by Euclidean distance between NE vectors.
 
     One matrix product for a whole block of images picks candidates. It rounds, so the candidates are measured exactly;
-    where its rounding could have kept a nearer song out, all songs are.
+    where its rounding could have kept a nearer song out, all songs are. The product is in float64: songs of one keyword
+    lie so close together that in float32 it could hardly ever tell.
     """
 
     def __init__(self, vectors: Vectors) -> None:
         """`vectors`: float32 (S, D), one row for each song. Raises `ValueError` for another shape or no song."""
         if vectors.ndim != 2 or not len(vectors):
             raise ValueError(f"song vectors must be (S, D) with S > 0; got {vectors.shape}")
-        self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._vectors = np.ascontiguousarray(vectors, dtype=np.float64)
         self._half_norms = np.einsum("sd,sd->s", self._vectors, self._vectors) / 2
         self._longest = float(np.sqrt(2 * self._half_norms.max()))
 
@@ -61,39 +62,38 @@ class SongRanker:
         step = max(1, _BLOCK_SCORES // len(self))
         for start in range(0, len(images), step):
             block = slice(start, start + step)
-            distances[block], positions[block] = self._ranked(images[block], k)
+            distances[block], positions[block] = self._ranked(images[block].astype(np.float64), k)
         return distances, positions
 
-    def _ranked(self, images: Vectors, k: int) -> tuple[Distances, Positions]:
+    def _ranked(self, images: Exact, k: int) -> tuple[Exact, Positions]:
         candidates, outside_at_least = self._candidates(images, min(len(self), 2 * k + _SPARE_CANDIDATES))
-        differences = self._vectors[candidates] - images[:, None, :].astype(np.float64)  # (N, C, D)
+        differences = self._vectors[candidates] - images[:, None, :]  # (N, C, D)
         distances, positions = _first(k, np.linalg.norm(differences, axis=2), candidates)
         for row in np.flatnonzero(distances[:, -1] >= outside_at_least):
             measured = self._all_distances(images[row])[None]  # (1, S)
             (distances[row],), (positions[row],) = _first(k, measured, np.arange(len(self))[None])
         return distances, positions
 
-    def _candidates(self, images: Vectors, count: int) -> tuple[Positions, Distances]:
+    def _candidates(self, images: Exact, count: int) -> tuple[Positions, Exact]:
         """Return song positions (N, C) in their own order, and a distance (N,) that no other song is nearer than."""
         if count == len(self):
             return np.broadcast_to(np.arange(count), (len(images), count)), np.full(len(images), np.inf)
         # |s - i|^2 / 2 without the image's own norm, which changes no order.
         scores = self._half_norms - images @ self._vectors.T  # (N, S)
         candidates = np.argpartition(scores, count - 1, axis=1)[:, :count]
-        lengths = np.linalg.norm(images.astype(np.float64), axis=1)
+        lengths = np.linalg.norm(images, axis=1)
         farthest = np.take_along_axis(scores, candidates, axis=1).max(axis=1) + lengths**2 / 2
         # A sum of D products rounds by less than D units in the last place of the product of the lengths.
-        rounding = (self._vectors.shape[1] + 4) * np.finfo(np.float32).eps * (lengths + self._longest) ** 2
+        rounding = (self._vectors.shape[1] + 4) * np.finfo(np.float64).eps * (lengths + self._longest) ** 2
         return np.sort(candidates, axis=1), np.sqrt(np.maximum(0, 2 * (farthest - rounding)))
 
-    def _all_distances(self, image: Vectors) -> Distances:
+    def _all_distances(self, image: Exact) -> Exact:
         """Return float64 (S,), in bounded memory."""
-        exact = image.astype(np.float64)
-        blocks = (self._vectors[start : start + _BLOCK_SONGS] - exact for start in range(0, len(self), _BLOCK_SONGS))
+        blocks = (self._vectors[start : start + _BLOCK_SONGS] - image for start in range(0, len(self), _BLOCK_SONGS))
         return np.concatenate([np.linalg.norm(block, axis=1) for block in blocks])
 
 
-def _first(k: int, distances: Distances, positions: Positions) -> tuple[Distances, Positions]:
+def _first(k: int, distances: Exact, positions: Positions) -> tuple[Exact, Positions]:
     """Return the k least distances of each row and their positions; among equals the first comes first."""
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(positions, order, axis=1)
