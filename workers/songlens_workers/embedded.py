@@ -152,9 +152,11 @@ class Address:
             owner, server = int(left["pid"]), int(left["server_pid"])
         except (OSError, ValueError, KeyError, TypeError):
             return
-        if _alive(owner):
+        # After a reboot the owner's number may be anybody's; that its server runs, too, tells it apart.
+        serving = _alive(server) and _is_valkey(server)
+        if _alive(owner) and serving:
             raise BrokerUnavailable(f"`songlens up` is running here already (process {owner}, {left.get('url')}).")
-        if _alive(server) and _is_valkey(server):
+        if serving:
             os.kill(server, signal.SIGTERM)
             until_s = time.monotonic() + _STOP_LIMIT_S
             while _alive(server) and time.monotonic() < until_s:

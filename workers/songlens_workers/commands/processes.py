@@ -77,14 +77,16 @@ def stop_all(workers: Sequence[WorkerProcess]) -> None:
 class Restarts:
     """Allows a worker to be started again, but not for ever in a circle."""
 
-    def __init__(self, limit: int = 3, window_s: float = 60.0) -> None:
+    def __init__(self, limit: int = 3, killed_limit: int = 12, window_s: float = 60.0) -> None:
+        """A worker that was killed did not give up by itself, and every photo that kills may do so several times."""
         self._limit = limit
+        self._killed_limit = killed_limit
         self._window_s = window_s
         self._times: list[float] = []
 
-    def allow(self) -> bool:
-        """Say whether one more restart is within the limit, and count it."""
+    def allow(self, status: int) -> bool:
+        """Say whether one more restart after this exit status is within the limit, and count it."""
         now = time.monotonic()
         self._times = [earlier for earlier in self._times if now - earlier < self._window_s]
         self._times.append(now)
-        return len(self._times) <= self._limit
+        return len(self._times) <= (self._killed_limit if status < 0 else self._limit)

@@ -65,7 +65,7 @@ def _watch(workers: list[WorkerProcess], stop: threading.Event) -> None:
             status = worker.exit_status()
             if status is None:
                 continue
-            if not restarts[worker.name].allow():
+            if not restarts[worker.name].allow(status):
                 raise SonglensError(
                     f"the {worker.name} worker keeps ending (status {status}); see its last lines above."
                 )

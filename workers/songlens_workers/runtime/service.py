@@ -44,6 +44,11 @@ def starting_up(settings: StageSettings) -> Iterator[None]:
         yield
 
 
+def connections(settings: StageSettings) -> int:
+    """Return how many connections a worker may need at once: one for each thread, and some to spare."""
+    return settings.prepare_threads + 8
+
+
 def prepare_server(connection: redis.Redis, settings: StageSettings) -> None:
     """Check the server and load the functions library, waiting up to `start_wait_s` for one that is still starting.
 

@@ -10,7 +10,7 @@ from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.service import prepare_server, serve, starting_up
+from songlens_workers.runtime.service import connections, prepare_server, serve, starting_up
 from songlens_workers.settings import SongsSettings
 from songlens_workers.songs.stage import SongModel, SongStage
 
@@ -18,7 +18,7 @@ from songlens_workers.songs.stage import SongModel, SongStage
 def run(settings: SongsSettings) -> None:
     """Serve hits until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
     with starting_up(settings):
-        connection = connect(settings.redis_url)
+        connection = connect(settings.redis_url, max_connections=connections(settings))
         prepare_server(connection, settings)
         published = PublishedModels(connection)
         load = partial(
