@@ -575,7 +575,7 @@ def test_one_slow_request_does_not_hold_up_the_others(broker: EmbeddedBroker) ->
         answered_s = time.monotonic()
         asyncio.run(answer_once(broker))
         waiter.join()
-        assert took_s[0] - answered_s < 0.5
+        assert took_s[0] - answered_s < 1.0
         for waiting in waiters:
             waiting.join()
 
