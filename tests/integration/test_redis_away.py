@@ -231,3 +231,19 @@ def test_a_taken_port_is_a_bad_setting(tmp_path: Path, connection: redis.Redis, 
         with started(tmp_path, broker.url, f"metrics_port={port[1]}") as second:
             assert second.ends() == 2
             assert f"metrics_port {port[1]}" in second.log
+
+
+def test_ready_follows_the_model(tmp_path: Path, connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """Before the first publish a worker is live and not ready, and says why; after it, ready, with songs."""
+    with started(tmp_path, broker.url, "model_poll_s=0.1") as worker:
+        worker.wait_for("worker_started")
+        assert worker.get("/ready") == (503, "no model version is published\n")
+        assert worker.get("/live") == (200, "ok\n")
+        rank(connection, 1)
+        error = reply(connection, 1).error
+        assert error is not None
+        assert error.code == "no_model"
+        publish_something(connection)
+        wait_until(lambda: worker.get("/ready")[0] == 200, "the worker is ready")
+        rank(connection, 2)
+        assert len(reply(connection, 2).songs) == 2
