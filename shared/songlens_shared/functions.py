@@ -6,7 +6,7 @@ A `Call` is data: the sync client, the asynchronous client and the workers' pipe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -38,7 +38,7 @@ class Delivery:
     stream: str
     group: str
     entry_id: bytes
-    payload: bytes
+    payload: bytes = field(repr=False)
     request_id: str
     client: str
     deadline_ms: int

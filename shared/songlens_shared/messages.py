@@ -79,8 +79,8 @@ class Request:
 
     id: str
     client: str
-    image: bytes | None = None
-    """The photo's bytes as they came from a file; either this or `uri`."""
+    image: bytes | None = field(default=None, repr=False)
+    """The photo's bytes as they came from a file; either this or `uri`. Never shown: photos are private."""
 
     uri: str | None = None
     lane: str = INTERACTIVE
@@ -139,7 +139,10 @@ class NeighbourImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hits:
-    """What the vision stage hands to the song stage. Holds no image bytes."""
+    """What the vision stage hands to the song stage. Holds no image bytes.
+
+    Raises `BadRequest` for a number out of the request's published bounds.
+    """
 
     id: str
     client: str
@@ -155,6 +158,10 @@ class Hits:
     timings_ms: Mapping[str, float]
     user: str | None = None
     trace: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "songs_per_image"):
+            _check_number(name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

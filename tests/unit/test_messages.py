@@ -15,6 +15,7 @@ from songlens_shared.messages import (
     MAX_IMAGE_BYTES,
     MAX_TEXT_BYTES,
     Failure,
+    Hits,
     NeighbourImage,
     Request,
     check_name,
@@ -148,3 +149,16 @@ def test_unknown_codes_become_internal() -> None:
     """An error code of a newer protocol does not break an older client."""
     raised = Failure(code="out_of_coffee", message="no coffee").exception()
     assert (type(raised), raised.message) == (InternalError, "no coffee")
+
+
+def test_photos_are_never_shown() -> None:
+    """The text form of a request, as a traceback or log line may show it, holds no byte of the photo."""
+    assert "secret" not in repr(Request(id="r1", client="app", image=b"secret pixels"))
+
+
+@pytest.mark.parametrize("name", ["top_k", "songs_per_image"])
+def test_hits_keep_the_bounds_of_requests(name: str) -> None:
+    """A foreign writer cannot ask the song stage for more than a request may."""
+    numbers = {"top_k": 10, "songs_per_image": 2, name: 10_000}
+    with pytest.raises(BadRequest, match=f"{name} must be a whole number between"):
+        Hits(id="r1", client="app", model="m1", images=(), submitted_ms=1, timings_ms={}, **numbers)

@@ -22,7 +22,7 @@ from songlens_shared.broker import (
     safe_url,
     server_info,
 )
-from songlens_shared.errors import BrokerError, ModelError, SonglensError
+from songlens_shared.errors import BrokerError, ConfigError, ModelError
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
@@ -79,9 +79,9 @@ def _redis(url: str) -> Iterator[Finding]:
 
 
 def _model(url: str, store: ModelStore) -> Iterator[Finding]:
-    on_disk = store.versions()
-    yield Finding("ok" if on_disk else "note", f"{len(on_disk)} model versions in {store}")
     try:
+        on_disk = store.versions()
+        yield Finding("ok" if on_disk else "note", f"{len(on_disk)} model versions in {store}")
         with broker_errors(url), connect(url, retries=0) as connection:
             current = PublishedModels(connection).current()
             if current is None:
@@ -94,7 +94,7 @@ def _model(url: str, store: ModelStore) -> Iterator[Finding]:
             yield Finding("ok", "its files are whole")
     except BrokerError:
         yield Finding("fault", "the live model cannot be looked up without Redis")
-    except ModelError as error:
+    except (ModelError, ConfigError) as error:
         yield Finding("fault", error.message)
 
 
@@ -116,7 +116,7 @@ def _workers(url: str) -> Iterator[Finding]:
                 what = f"{stream}: {active} workers active, {waiting} requests waiting or in flight"
                 stage = "vision" if group == VISION_GROUP else "songs"
                 yield Finding("ok" if active else "note", what, "" if active else f"songlens worker {stage}")
-    except (BrokerError, SonglensError):
+    except BrokerError:
         yield Finding("fault", "workers cannot be looked up without Redis")
 
 
