@@ -82,8 +82,10 @@ def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.05, cap=1.0)
 
 
-def _options() -> dict[str, Any]:
+def _options(max_connections: int) -> dict[str, Any]:
     return {
+        "max_connections": max_connections,
+        "timeout": SOCKET_TIMEOUT_S,
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "socket_keepalive": True,
@@ -97,13 +99,8 @@ def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.R
     Raises `ConfigError` for a URL that names no server.
     """
     with _url_errors(url):
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=max_connections,
-            timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(_backoff(), retries, _RETRIED),
-            **_options(),
-        )
+        retry = Retry(_backoff(), retries, _RETRIED)
+        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
     return redis.Redis.from_pool(pool)
 
 
@@ -115,13 +112,8 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
     from redis.asyncio.retry import Retry as AsyncRetry
 
     with _url_errors(url):
-        pool = redis_asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=max_connections,
-            timeout=SOCKET_TIMEOUT_S,
-            retry=AsyncRetry(_backoff(), retries, _RETRIED),
-            **_options(),
-        )
+        retry = AsyncRetry(_backoff(), retries, _RETRIED)
+        pool = redis_asyncio.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
     return redis_asyncio.Redis.from_pool(pool)
 
 

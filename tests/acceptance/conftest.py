@@ -23,7 +23,7 @@ from songlens_training.publish import publish_model
 from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.store import ModelStore
-from songlens_workers.vision.backbone import load_backbone
+from songlens_workers.vision.registry import load_backbone
 
 START_LIMIT_S = 90.0
 

@@ -22,7 +22,7 @@ from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
-from songlens_workers.vision.backbone import load_backbone
+from songlens_workers.vision.registry import load_backbone
 
 from .conftest import Model, kill, running_system, songlens
 

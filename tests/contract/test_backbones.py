@@ -16,8 +16,9 @@ from torch import Tensor
 
 from songlens_shared.errors import ConfigError, WeightsDamaged, WeightsUnavailable
 from songlens_workers.vision import efficientnet_lite2, tiny, vgg19
-from songlens_workers.vision.backbone import BACKBONES, Backbone, load_backbone
+from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.preprocess import Pixels
+from songlens_workers.vision.registry import BACKBONES, load_backbone
 
 DIMENSIONS = {"vgg19": 4096, "efficientnet_lite2": 1280, "tiny": 64}
 
@@ -257,5 +258,5 @@ def test_gpu_agrees_with_cpu(name: str) -> None:
 
 def test_contract_needs_no_torch() -> None:
     """Naming the backbones and their contract imports no torch."""
-    code = "import sys, songlens_workers.vision.backbone; sys.exit('torch' in sys.modules)"
+    code = "import sys, songlens_workers.vision.registry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

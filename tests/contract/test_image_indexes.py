@@ -237,7 +237,7 @@ import {first}
 import numpy as np, torch, faiss
 from concurrent.futures import ThreadPoolExecutor
 from songlens_workers.vision.image_index import FlatImageIndex
-from songlens_workers.vision.backbone import load_backbone
+from songlens_workers.vision.registry import load_backbone
 backbone = load_backbone("tiny", device="cpu", threads=2)
 faiss.omp_set_num_threads(2)
 pixels = np.random.default_rng(0).integers(0, 256, (80, 56, 56, 3), np.uint8)

@@ -12,9 +12,10 @@ from PIL import Image
 
 from songlens_training.generated.picture import Picture, paint
 from songlens_training.generated.themes import THEMES
-from songlens_workers.vision.backbone import Backbone, Features, load_backbone
+from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
+from songlens_workers.vision.registry import load_backbone
 
 IMAGES, QUERIES = 8, 1
 

@@ -11,7 +11,8 @@ from songlens.recommendation import Recommendation
 from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
 from songlens_training.keywords import KeywordOptions
 from songlens_training.progress import Progress
-from songlens_workers.vision.backbone import Backbone, load_backbone
+from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.registry import load_backbone
 
 OPEN_KEYWORDS = KeywordOptions(count=250, titles=False)
 """Nearly all of the open catalogue's keywords, which are many and short; its titles only name tunes."""

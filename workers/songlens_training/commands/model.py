@@ -50,7 +50,7 @@ def build(
     from songlens_training.build import BuildOptions, Catalogue, build_config, build_model, find_built
     from songlens_training.embedding import EmbeddingOptions
     from songlens_training.keywords import KeywordOptions
-    from songlens_workers.vision.backbone import load_backbone
+    from songlens_workers.vision.registry import load_backbone
 
     console = Console()
     store = open_store(models)

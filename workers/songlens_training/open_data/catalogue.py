@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from songlens_shared.errors import DataError
+from songlens_training.corpus import Song
 from songlens_training.open_data.emoji import Emoji, draw, read_emoji, read_pictures
 from songlens_training.open_data.lexicon import read_lexicon, relevances
 from songlens_training.open_data.options import OpenOptions
@@ -25,7 +26,7 @@ from songlens_training.open_data.selection import (
     choose_songs,
     hold_out,
 )
-from songlens_training.open_data.songs import Song, read_songs
+from songlens_training.open_data.songs import read_songs
 from songlens_training.progress import Progress
 
 __all__ = ["OpenOptions", "build", "is_complete"]

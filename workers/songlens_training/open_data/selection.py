@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from songlens_shared.errors import DataError
+from songlens_training.corpus import Song
 from songlens_training.open_data.emoji import Emoji
 from songlens_training.open_data.lexicon import Entry, songs_by_keyword
 from songlens_training.open_data.options import OpenOptions
-from songlens_training.open_data.songs import Song
 
 SONGS_PER_KEYWORD_SONG = 800
 """A keyword has to be in one song of this many, unless `min_songs` says otherwise."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from songlens_training.corpus import Song
 from songlens_training.open_data.archives import read_members
 from songlens_training.open_data.lyrics import LACUNA, count_characters, mend, sung_lines
 
@@ -27,19 +28,9 @@ _PLAY = re.compile(r"^(?P<author>.+?)《(?P<play>.+)》$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Song:
-    """One lyric. `popularity` is log(1 + search hits), absent where nobody counted."""
-
-    id: str
-    title: str
-    artist: str
-    lyrics: str
-    popularity: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Songbook:
-    """The songs that can be used, and how many rows of the source were left out for which reason."""
+    """The songs that can be used (popularity is log(1 + search hits) where somebody counted), and how many rows of the
+    source were left out for which reason."""
 
     songs: list[Song]
     dropped: dict[str, int]

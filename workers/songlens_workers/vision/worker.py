@@ -11,11 +11,12 @@ from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.service import connections, prepare_server, serve, starting_up
 from songlens_workers.settings import VisionSettings
-from songlens_workers.vision.backbone import Backbone, load_backbone
+from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.cpus import available_cpus
 from songlens_workers.vision.image_index import set_search_threads
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
+from songlens_workers.vision.registry import load_backbone
 from songlens_workers.vision.stage import VisionStage
 
 

@@ -1,0 +1,49 @@
+"""The backbones that there are, by name. Importing this brings no torch; loading one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from songlens_shared.errors import ConfigError
+from songlens_workers.vision.backbone import Backbone, DownloadProgress
+
+BACKBONES = ("vgg19", "efficientnet_lite2", "tiny")
+"""`vgg19` is the method and the default; `efficientnet_lite2` stands in for it where its weights cannot be had;
+`tiny` is an untrained network for tests and overhead benchmarks and is only ever loaded by this name."""
+
+
+def load_backbone(
+    name: str,
+    *,
+    weights: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: DownloadProgress | None = None,
+) -> Backbone:
+    """Load a backbone with pretrained weights, ready to embed.
+
+    `weights` is a local file instead of the backbone's own source. `device` is a torch device, or `auto`: the GPU
+    where there is one. `threads` bounds the processors of the CPU forward pass, for the whole process; None takes
+    what the container really has. `progress` is told about a download.
+
+    Raises `ConfigError` for an unknown name or a device that is not there, `WeightsUnavailable` when the weights
+    cannot be reached and `WeightsDamaged` when they are not what they should be.
+    """
+    if name not in BACKBONES:
+        raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(BACKBONES)}.")
+    from songlens_workers.vision.torch_backbone import set_threads
+
+    set_threads(threads)
+    if name == "vgg19":
+        from songlens_workers.vision import vgg19
+
+        return vgg19.load(weights=weights, device=device, progress=progress)
+    if name == "efficientnet_lite2":
+        from songlens_workers.vision import efficientnet_lite2
+
+        return efficientnet_lite2.load(weights=weights, device=device)
+    from songlens_workers.vision import tiny
+
+    if weights is not None:
+        raise ConfigError("The tiny backbone makes its own weights; leave out the weights file.")
+    return tiny.load(device=device)
