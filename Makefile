@@ -14,6 +14,9 @@ WEIGHTS ?=
 TORCH_BACKEND ?=
 export SONGLENS_HOME ?= $(ROOT)/.songlens
 
+# uv draws progress bars where somebody can see them, and lists every package; elsewhere it shall be quiet.
+QUIET := $(shell test -t 2 || echo --quiet)
+
 STAMP := $(ROOT)/.venv/.installed
 
 .PHONY: help install demo test check format docs clean wheel-test
@@ -29,7 +32,7 @@ $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf .venv; exit 1; }
 	echo "Installing into .venv; the first time this takes a few minutes (TORCH_BACKEND=cpu spares the CUDA download)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
+	$(BIN)/uv pip install $(QUIET) --python $(BIN)/python --constraints constraints.txt \
 		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --group dev --editable '.[workers,training]'
 	touch $@
 

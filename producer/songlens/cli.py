@@ -31,13 +31,10 @@ def main() -> None:
 def _app() -> Any:
     import typer
 
-    from songlens.commands import result, send
+    from songlens.commands import result, send, version
 
-    app = typer.Typer(
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        help="Songs for a photograph: publish photos, run workers, build and publish models.",
-    )
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(version.option)
     app.command("send")(send.command)
     app.command("result")(result.command)
     for entry_point in sorted(entry_points(group=_GROUP), key=lambda found: found.name):

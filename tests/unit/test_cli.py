@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from typing import Any
 
 import pytest
@@ -36,6 +36,11 @@ def test_help_lists_every_verb() -> None:
     for verb in ("send", "result", "up", "worker", "model", "doctor", "demo"):
         assert f"{verb} " in shown.stdout
     assert "Queue photos and show their songs." in shown.stdout
+
+
+def test_version() -> None:
+    """`songlens --version` names the release that is installed."""
+    assert songlens("--version").stdout == f"songlens {version('songlens')}\n"
 
 
 def test_help_of_a_verb_names_its_options() -> None:

@@ -55,12 +55,15 @@ def pretrained_backbone(weights: Path | None, progress: Progress) -> tuple[Backb
     def downloading(done: int, total: int) -> None:
         progress("Downloading VGG-19 weights", done, total)
 
+    progress("Loading the backbone", 0, 1)
     try:
-        return load_backbone("vgg19", weights=weights, progress=downloading), None
+        backbone, why_not_vgg19 = load_backbone("vgg19", weights=weights, progress=downloading), None
     except (WeightsUnavailable, WeightsDamaged) as error:
         if weights is not None:
             raise
-        return load_backbone("efficientnet_lite2"), error.message
+        backbone, why_not_vgg19 = load_backbone("efficientnet_lite2"), error.message
+    progress("Loading the backbone", 1, 1)
+    return backbone, why_not_vgg19
 
 
 def lyrics_by_song(folder: Path) -> dict[str, str]:
