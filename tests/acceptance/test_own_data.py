@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -58,7 +59,7 @@ def test_bad_rows_are_counted_named_and_kept(tmp_path: Path) -> None:
 
 
 def test_the_same_build_is_not_done_twice(tmp_path: Path) -> None:
-    """Building from the same data and options again takes the version that is there."""
+    """Building from the same data and options again takes the version that is there, unless it is damaged."""
     write_songs(tmp_path / "songs.csv")
     write_images(tmp_path / "images")
     arguments = (
@@ -68,7 +69,11 @@ def test_the_same_build_is_not_done_twice(tmp_path: Path) -> None:
     assert songlens(*arguments).returncode == 0
     again = songlens(*arguments)
     assert "was built from exactly this before" in again.stdout
-    assert len(list((tmp_path / "models").glob("*/manifest.json"))) == 1
+    (index,) = (tmp_path / "models").glob("*/image_index.faiss")
+    index.write_bytes(index.read_bytes()[:-1])
+    time.sleep(1.1)  # a version's name begins with its second
+    assert "was built from exactly this before" not in songlens(*arguments).stdout
+    assert len(list((tmp_path / "models").glob("*/manifest.json"))) == 2
 
 
 def test_unusable_data_is_one_sentence(tmp_path: Path) -> None:

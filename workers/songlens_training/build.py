@@ -11,7 +11,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from songlens_shared.errors import ConfigError
+from songlens_shared.errors import ConfigError, ModelDamaged
 from songlens_shared.keys import bucket_count
 from songlens_training import artefacts
 from songlens_training.corpus import Song, read_songs
@@ -96,10 +96,17 @@ def _tree_sha256(path: Path) -> str:
 
 
 def find_built(store: ModelStore, config: dict[str, Any]) -> Manifest | None:
-    """Return the newest version that was built from exactly this configuration, or None."""
+    """Return the newest version that was built from exactly this configuration, or None; damaged ones do not count."""
     wanted = config_sha256(config)
-    manifests = (store.manifest(version) for version in reversed(store.versions()))
-    return next((manifest for manifest in manifests if manifest.config_sha256 == wanted), None)
+    for version in reversed(store.versions()):
+        try:
+            _, manifest = store.open(version, check=False)
+            if manifest.config_sha256 == wanted:
+                store.open(version)
+                return manifest
+        except ModelDamaged:
+            continue
+    return None
 
 
 def build_model(
