@@ -1,7 +1,6 @@
 # Everything runs inside .venv, which the first target that needs it makes. Works from any folder: make -C PATH demo
+# Written for GNU make 3.81, which macOS still ships: one line, one shell.
 SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
-.ONESHELL:
 .DEFAULT_GOAL := help
 
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -12,43 +11,42 @@ DATA ?= generated
 WEIGHTS ?=
 # cpu, auto, cu128, ...: which build of torch to take; empty takes the package index's own.
 TORCH_BACKEND ?=
-export SONGLENS_HOME ?= $(ROOT)/.songlens
+SONGLENS_HOME ?= $(ROOT)/.songlens
+export SONGLENS_HOME
 
 # uv draws progress bars where somebody can see them, and lists every package; elsewhere it shall be quiet.
 QUIET := $(shell test -t 2 || echo --quiet)
-
 STAMP := $(ROOT)/.venv/.installed
 
 .PHONY: help install demo test check format docs clean wheel-test
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /	/' | sort
 
 install: $(STAMP) ## Make .venv and install Songlens into it, with everything it needs
 
 $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
-	@cd $(ROOT)
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Songlens needs Python 3.11 or newer; set PYTHON=...")'
-	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf .venv; exit 1; }
-	echo "Installing into .venv; the first time this takes a few minutes (TORCH_BACKEND=cpu spares the CUDA download)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install $(QUIET) --python $(BIN)/python --constraints constraints.txt \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Songlens needs Python 3.11 or newer; set PYTHON=...")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(ROOT)/.venv \
+		|| { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(ROOT)/.venv; exit 1; }
+	@echo "Installing into .venv; the first time this takes a few minutes (TORCH_BACKEND=cpu spares the CUDA download)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@cd $(ROOT) && $(BIN)/uv pip install $(QUIET) --python $(BIN)/python --constraints constraints.txt \
 		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --group dev --editable '.[workers,training]'
-	touch $@
+	@touch $@
 
 demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DATA=open)
 	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA) $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS)))
 
-test: $(STAMP) ## Run the whole test suite
+test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part)
 	cd $(ROOT) && $(BIN)/python -m pytest $(TESTS)
 
 check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs
-	cd $(ROOT)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	cd $(ROOT) && $(BIN)/ruff format --check .
+	cd $(ROOT) && $(BIN)/ruff check .
+	cd $(ROOT) && $(BIN)/mypy
+	cd $(ROOT) && $(BIN)/lint-imports
+	cd $(ROOT) && $(BIN)/python docs/generate.py --check
 
 format: $(STAMP) ## Format the code
 	cd $(ROOT) && $(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from songlens_shared.errors import SonglensError
@@ -17,10 +18,19 @@ _STOP_LIMIT_S = 40.0
 class WorkerProcess:
     """One `songlens worker ...` process."""
 
-    def __init__(self, name: str, arguments: Sequence[str], *, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment` goes on top of ours."""
         self.name = name
         self._arguments = list(arguments)
         self._log = log
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -31,12 +41,13 @@ class WorkerProcess:
     def start(self) -> None:
         """Start the process; its log lines go to the given file, or where ours go."""
         command = [sys.executable, "-m", "songlens", "worker", *self._arguments]
+        environment = {**os.environ, **self._environment}
         if self._log is None:
-            self._process = subprocess.Popen(command)
+            self._process = subprocess.Popen(command, env=environment)
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
     def exit_status(self) -> int | None:
         """Return the exit status, or None while it runs."""

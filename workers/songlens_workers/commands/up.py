@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from songlens_shared.broker import home, safe_url
+from songlens_shared.broker import URL_VARIABLE, home, safe_url
 from songlens_shared.errors import SonglensError
 from songlens_workers.commands.processes import Restarts, WorkerProcess, stop_all
 from songlens_workers.embedded import Address, EmbeddedBroker
@@ -22,7 +23,7 @@ _log = structlog.get_logger()
 
 def command(
     redis: Annotated[
-        str | None, typer.Option("--redis", help="Use this Redis; without it, an embedded Valkey is started.")
+        str | None, typer.Option("--redis", help=f"Use this Redis, or {URL_VARIABLE}; by default an embedded Valkey.")
     ] = None,
     models: Annotated[str | None, typer.Option(help="Folder or object-store prefix of model versions.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
@@ -30,18 +31,23 @@ def command(
     vision_workers: Annotated[int, typer.Option(min=1, help="Vision workers to run.")] = 1,
     song_workers: Annotated[int, typer.Option(min=1, help="Song workers to run.")] = 1,
 ) -> None:
-    """Run everything here until Ctrl-C: Valkey (unless --redis is given), vision workers and song workers."""
+    """Run everything here until Ctrl-C: Valkey (unless a Redis is given), vision workers and song workers."""
     configure_logging("console")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        url = redis or _embedded(stack)
-        common = ["--redis", url]
+        url = redis or os.environ.get(URL_VARIABLE) or _embedded(stack)
+        # Not on the command line: every user of the machine could read a password there.
+        environment = {URL_VARIABLE: url}
         options = {"--models": models, "--weights": weights, "--device": device}
-        vision = ["vision", *common, *(str(part) for pair in options.items() if pair[1] is not None for part in pair)]
-        workers = [WorkerProcess(f"vision {number + 1}", vision) for number in range(vision_workers)]
-        workers += [WorkerProcess(f"songs {number + 1}", ["songs", *common]) for number in range(song_workers)]
+        vision = ["vision", *(str(part) for pair in options.items() if pair[1] is not None for part in pair)]
+        stages = [("vision", vision, vision_workers), ("songs", ["songs"], song_workers)]
+        workers = [
+            WorkerProcess(f"{stage} {number + 1}", arguments, environment=environment)
+            for stage, arguments, count in stages
+            for number in range(count)
+        ]
         stack.callback(stop_all, workers)
         for worker in workers:
             worker.start()
