@@ -60,6 +60,7 @@ def build(
         embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
     )
     with progress_bars(console) as progress:
+        progress("Loading the backbone", 0, 1)
         network = load_backbone(
             backbone,
             weights=weights,
@@ -67,6 +68,7 @@ def build(
             threads=threads,
             progress=lambda done, total: progress("Downloading weights", done, total),
         )
+        progress("Loading the backbone", 1, 1)
         same = None if force else find_built(store, build_config(catalogue, network, options))
         if same is not None:
             console.print(f"Model {same.version} was built from exactly this before; --force builds it again.")
