@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,11 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from songlens_shared.broker import broker_errors, connect, home, resolve_url
-from songlens_shared.errors import BrokerError, ModelNotFound
+from songlens_shared.errors import BrokerError, ModelNotFound, WeightsUnavailable
 from songlens_training.commands.progress import progress_bars
+from songlens_training.progress import Progress
 from songlens_workers.models.manifest import REPORT, Manifest
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
+
+if TYPE_CHECKING:
+    from songlens_workers.vision.backbone import Backbone
 
 command = typer.Typer(no_args_is_help=True, help="Build, publish and look at model versions.")
 
@@ -50,7 +54,6 @@ def build(
     from songlens_training.build import BuildOptions, Catalogue, build_config, build_model, find_built
     from songlens_training.embedding import EmbeddingOptions
     from songlens_training.keywords import KeywordOptions
-    from songlens_workers.vision.registry import load_backbone
 
     console = Console()
     store = open_store(models)
@@ -60,15 +63,7 @@ def build(
         embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
     )
     with progress_bars(console) as progress:
-        progress("Loading the backbone", 0, 1)
-        network = load_backbone(
-            backbone,
-            weights=weights,
-            device=device,
-            threads=threads,
-            progress=lambda done, total: progress("Downloading weights", done, total),
-        )
-        progress("Loading the backbone", 1, 1)
+        network = _load_backbone(backbone, weights, device, threads, progress)
         same = None if force else find_built(store, build_config(catalogue, network, options))
         if same is not None:
             console.print(f"Model {same.version} was built from exactly this before; --force builds it again.")
@@ -81,6 +76,23 @@ def build(
     if any(summary.refused_rows for summary in built.summaries):
         console.print(f"Refused rows, with line and reason: {built.rejects}")
     console.print(_described(built.manifest, float(built.report["precision_at_10"])))
+
+
+def _load_backbone(name: str, weights: Path | None, device: str, threads: int | None, progress: Progress) -> Backbone:
+    from songlens_workers.vision.registry import load_backbone
+
+    def downloading(done: int, total: int) -> None:
+        progress("Downloading weights", done, total)
+
+    progress("Loading the backbone", 0, 1)
+    try:
+        backbone = load_backbone(name, weights=weights, device=device, threads=threads, progress=downloading)
+    except WeightsUnavailable as error:
+        raise WeightsUnavailable(
+            f"{error.message} `--backbone efficientnet_lite2` needs no download; its weights come with a package."
+        ) from error
+    progress("Loading the backbone", 1, 1)
+    return backbone
 
 
 def _described(manifest: Manifest, precision: float) -> str:
