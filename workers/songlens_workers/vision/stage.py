@@ -11,7 +11,7 @@ import numpy as np
 from songlens_shared.codec import decode_request, encode_hits
 from songlens_shared.errors import BadRequest
 from songlens_shared.functions import Delivery
-from songlens_shared.messages import Hits, NeighbourImage, Request
+from songlens_shared.messages import Hits, NeighbourImage
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.stage import HandOver, Outcome, Work
 from songlens_workers.vision.decode import decode
@@ -23,10 +23,17 @@ from songlens_workers.vision.preprocess import Pixels
 
 @dataclass(frozen=True)
 class PhotoWork:
-    """A decoded photo, and the model that it was decoded for."""
+    """A decoded photo, what was asked for with it, and the model that it was decoded for.
+
+    Not the request itself, whose encoded photo would stay in memory for as long as the batch waits.
+    """
 
     delivery: Delivery
-    request: Request
+    images_k: int
+    top_k: int
+    songs_per_image: int
+    user: str | None
+    trace: str | None
     pixels: Pixels
     """uint8 (S, S, 3)"""
 
@@ -59,7 +66,11 @@ class VisionStage:
         pixels = decode(request.image, model.backbone.preprocessing, self._limits)
         return PhotoWork(
             delivery=work.delivery,
-            request=request,
+            images_k=request.images_k,
+            top_k=request.top_k,
+            songs_per_image=request.songs_per_image,
+            user=request.user,
+            trace=request.trace,
             pixels=pixels,
             version=version,
             model=model,
@@ -87,7 +98,7 @@ def _search(items: Sequence[PhotoWork]) -> list[Outcome]:
     started_s = time.perf_counter()
     features = model.backbone.embed(np.stack([item.pixels for item in items]))  # (N, D)
     embedded_s = time.perf_counter()
-    distances, positions = model.index.search(features, max(item.request.images_k for item in items))  # (N, K)
+    distances, positions = model.index.search(features, max(item.images_k for item in items))  # (N, K)
     batch_ms = {
         "embed": (embedded_s - started_s) * 1000,
         "search": (time.perf_counter() - embedded_s) * 1000,
@@ -99,11 +110,11 @@ def _search(items: Sequence[PhotoWork]) -> list[Outcome]:
 
 
 def _hits(item: PhotoWork, distances: Distances, positions: Positions, batch_ms: dict[str, float]) -> HandOver:
-    request, model = item.request, item.model
+    model = item.model
     images = tuple(
         NeighbourImage(id=model.image_ids[position], distance=distance, keywords=model.keywords[position])
         for position, distance in zip(
-            positions[: request.images_k].tolist(), distances[: request.images_k].tolist(), strict=True
+            positions[: item.images_k].tolist(), distances[: item.images_k].tolist(), strict=True
         )
     )
     hits = Hits(
@@ -111,11 +122,11 @@ def _hits(item: PhotoWork, distances: Distances, positions: Positions, batch_ms:
         client=item.delivery.client,
         model=item.version,
         images=images,
-        top_k=request.top_k,
-        songs_per_image=request.songs_per_image,
+        top_k=item.top_k,
+        songs_per_image=item.songs_per_image,
         submitted_ms=item.delivery.entered_ms,
         timings_ms={"queue": item.queue_ms, "decode": item.decode_ms, **batch_ms},
-        user=request.user,
-        trace=request.trace,
+        user=item.user,
+        trace=item.trace,
     )
     return HandOver(item.delivery.keys.hits, encode_hits(hits))
