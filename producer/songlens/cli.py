@@ -6,9 +6,11 @@ used, 5 data cannot be used.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from songlens_shared.errors import SonglensError
 
@@ -21,11 +23,17 @@ def main() -> None:
         import typer  # noqa: F401
     except ImportError:
         sys.exit("The songlens command needs a few more packages: pip install 'songlens[cli]'")
+    # By default SIGTERM ends Python without any clean-up, and servers and workers that a verb has started would go on.
+    signal.signal(signal.SIGTERM, _end)
     try:
         _app()()
     except SonglensError as error:
         sys.stderr.write(f"error: {error.message}\n")
         sys.exit(error.exit_status)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _app() -> Any:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from .conftest import songlens
 
 
+def end_in_the_middle(arguments: tuple[str, ...], home: Path) -> int:
+    """Run the command, end it by SIGTERM when the first photo has been answered, and return its exit status."""
+    command = [sys.executable, "-u", "-m", "songlens", *arguments]
+    environment = {**os.environ, "SONGLENS_HOME": str(home)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "Nearest catalogue images" in line:
+                demo.send_signal(signal.SIGTERM)
+                break
+        demo.stdout.read()
+        return demo.wait(60)
+
+
 def test_the_demo_shows_songs_and_uses_what_it_made_before(tmp_path: Path) -> None:
-    """`songlens demo` ends with 0 when every photo got songs; a second run builds nothing anew."""
-    arguments = ("demo", "--photos", "2", "--songs", "200", "--images-per-theme", "2")
+    """The demo ends with 0 when every photo got songs, builds nothing twice, and leaves nothing running when ended."""
+    arguments = ("demo", "--photos", "3", "--songs", "200", "--images-per-theme", "2")
     first = songlens(*arguments, SONGLENS_HOME=str(tmp_path))
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "2 of 2 photos got songs" in first.stdout
-    assert first.stdout.count("Nearest catalogue images") == 2
+    assert "3 of 3 photos got songs" in first.stdout
+    assert first.stdout.count("Nearest catalogue images") == 3
     assert "Extracting image features" in first.stdout
     second = songlens(*arguments, SONGLENS_HOME=str(tmp_path))
     assert second.returncode == 0, second.stdout + second.stderr
     assert "Extracting image features" not in second.stdout
+    ended = end_in_the_middle(arguments, tmp_path)
+    assert ended == 128 + signal.SIGTERM
+    for stage in ("vision", "songs"):
+        assert (tmp_path / "logs" / f"demo-{stage}.log").read_text().count("worker_stopped") == 3
     versions = [re.search(r"Model (\S+):", run.stdout) for run in (first, second)]
     assert versions[0] and versions[1] and versions[0][1] == versions[1][1]
