@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from songlens_training.generated.catalogue import GeneratedOptions, generate
+
 from .conftest import songlens
 
 
@@ -43,3 +45,17 @@ def test_the_demo_shows_songs_and_uses_what_it_made_before(tmp_path: Path) -> No
         assert (tmp_path / "logs" / f"demo-{stage}.log").read_text().count("worker_stopped") == 3
     versions = [re.search(r"Model (\S+):", run.stdout) for run in (first, second)]
     assert versions[0] and versions[1] and versions[0][1] == versions[1][1]
+
+
+def test_the_demo_fails_when_a_photo_gets_no_songs(tmp_path: Path) -> None:
+    """One photo that gets no songs makes the exit status 1; the others are still shown."""
+    arguments = ("demo", "--photos", "2", "--songs", "200", "--images-per-theme", "2")
+    generate(
+        tmp_path / "catalogues" / "generated", GeneratedOptions(songs=200, images_per_theme=2), lambda done, total: None
+    )
+    broken = sorted((tmp_path / "catalogues" / "generated" / "queries" / "snow").iterdir())[0]
+    broken.write_bytes(b"no photo")
+    ended = songlens(*arguments, SONGLENS_HOME=str(tmp_path))
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "bad_image" in ended.stdout
+    assert "1 of 2 photos got songs" in ended.stdout

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -137,3 +140,18 @@ def test_doctor_says_how_to_mend_faults(tmp_path: Path, system: System) -> None:
     report = system.command("doctor", "--redis", "redis://127.0.0.1:1", "--models", str(tmp_path))
     assert report.returncode == 1
     assert "songlens up" in report.stdout.replace("\n", " ")
+
+
+def test_the_example_of_the_readme_runs(system: System) -> None:
+    """The ten lines of Python in the README print ten songs, but for the address, the photo and the time allowed."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    for shown, real in (
+        ("redis://queue.example:6379", system.url),
+        ("beach.heic", str(query(system).path)),
+        ("timeout_s=5", "timeout_s=60"),
+    ):
+        assert shown in example
+        example = example.replace(shown, real)
+    ran = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=120, check=True)
+    assert len(ran.stdout.splitlines()) == 10

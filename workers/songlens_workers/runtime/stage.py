@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -62,3 +62,16 @@ class Stage(Protocol[P]):
 
     def ready(self) -> list[str]:
         """Return why the stage cannot serve; nothing when it can."""
+
+
+def run_by_version(
+    items: Sequence[P], version_of: Callable[[P], str], run: Callable[[str, Sequence[P]], list[Outcome]]
+) -> list[Outcome]:
+    """Run the items of each model version apart, since a batch may straddle a swap; outcomes in the items' order."""
+    positions: dict[str, list[int]] = {}
+    for position, item in enumerate(items):
+        positions.setdefault(version_of(item), []).append(position)
+    outcomes: dict[int, Outcome] = {}
+    for version, members in positions.items():
+        outcomes.update(zip(members, run(version, [items[position] for position in members]), strict=True))
+    return [outcomes[position] for position in range(len(items))]

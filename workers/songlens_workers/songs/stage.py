@@ -15,7 +15,7 @@ from songlens_shared.messages import Hits, Reply, Song
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.stage import Answer, Outcome, Work
+from songlens_workers.runtime.stage import Answer, Outcome, Work, run_by_version
 from songlens_workers.songs.cache import BatchCache
 from songlens_workers.songs.cards import SongCard
 from songlens_workers.songs.ne_store import NeStore, Vectors
@@ -79,14 +79,7 @@ class SongStage:
 
     def run(self, items: Sequence[RankWork]) -> list[Outcome]:
         """Return a reply for each item; songs come from the version that the images came from."""
-        outcomes: dict[int, Outcome] = {}
-        by_version: dict[str, list[int]] = {}
-        for position, item in enumerate(items):
-            by_version.setdefault(item.hits.model, []).append(position)
-        for version, positions in by_version.items():
-            ranked = self._run_version(version, [items[position] for position in positions])
-            outcomes.update(zip(positions, ranked, strict=True))
-        return [outcomes[position] for position in range(len(items))]
+        return run_by_version(items, lambda item: item.hits.model, self._run_version)
 
     def _run_version(self, version: str, items: Sequence[RankWork]) -> list[Outcome]:
         started_s = time.perf_counter()

@@ -13,7 +13,7 @@ from songlens_shared.errors import BadRequest
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, NeighbourImage
 from songlens_workers.models.live import LiveModel
-from songlens_workers.runtime.stage import HandOver, Outcome, Work
+from songlens_workers.runtime.stage import HandOver, Outcome, Work, run_by_version
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.image_index import Distances, Positions
 from songlens_workers.vision.limits import ImageLimits
@@ -84,13 +84,7 @@ class VisionStage:
 
     def run(self, items: Sequence[PhotoWork]) -> list[Outcome]:
         """Return the hits of each photo. A photo is searched in the version that it was decoded for."""
-        outcomes: dict[int, Outcome] = {}
-        by_version: dict[str, list[int]] = {}
-        for position, item in enumerate(items):
-            by_version.setdefault(item.version, []).append(position)
-        for positions in by_version.values():
-            outcomes.update(zip(positions, _search([items[position] for position in positions]), strict=True))
-        return [outcomes[position] for position in range(len(items))]
+        return run_by_version(items, lambda item: item.version, lambda _, members: _search(members))
 
 
 def _search(items: Sequence[PhotoWork]) -> list[Outcome]:
