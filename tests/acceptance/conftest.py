@@ -16,10 +16,11 @@ import pytest
 
 from songlens import Client
 from songlens_shared.broker import connect
-from songlens_training.build import BuildOptions, Built, Catalogue, build_model
-from songlens_training.embedding import EmbeddingOptions
+from songlens_training.embedding.train import EmbeddingOptions
 from songlens_training.generated.catalogue import GeneratedOptions, generate
-from songlens_training.publish import publish_model
+from songlens_training.model.build import Built, build_model
+from songlens_training.model.learn import BuildOptions, Catalogue
+from songlens_training.model.publish import publish_model
 from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.store import ModelStore

@@ -26,8 +26,8 @@ from songlens_shared.errors import (
 )
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, Request
-from songlens_training.artefacts import write_image_index, write_images, write_manifest
-from songlens_training.images import CatalogueImage
+from songlens_training.catalogue.images import CatalogueImage
+from songlens_training.model.artefacts import write_image_index, write_images, write_manifest
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES
 from songlens_workers.models.store import ModelStore

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songlens_training.embedding import EmbeddingOptions, TrainingProgress, train_embedding
-from songlens_training.graph import Graph, VertexType, build_graph
+from songlens_training.embedding.train import EmbeddingOptions, TrainingProgress, train_embedding
+from songlens_training.graph.graph import Graph, VertexType, build_graph
 
 KEYWORDS, SONGS, IMAGES, FALSE_KEYWORDS = 24, 2400, 480, 4
 STRONG, WEAK = 4.0, 1.5

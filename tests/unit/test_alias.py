@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError
-from songlens_training.alias import AliasTables, alias_tables
+from songlens_training.embedding.alias import AliasTables, alias_tables
 
 WEIGHTS = st.lists(st.floats(0, 1e6) | st.floats(1e-12, 1e-6), min_size=1, max_size=40).filter(lambda w: sum(w) > 0)
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from songlens_shared.errors import DataError
-from songlens_training.corpus import Song, read_songs
-from songlens_training.tables import RejectLog
+from songlens_training.catalogue.songs import Song, read_songs
+from songlens_training.catalogue.tables import RejectLog
 
 GOOD = {"id": "1", "title": "雪", "artist": "甲", "lyrics": "雪落下\n山静", "popularity": 3}
 SONG = Song(id="1", title="雪", artist="甲", lyrics="雪落下\n山静", popularity=3.0)

@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from songlens_shared.errors import ConfigError, DataError
-from songlens_training.embedding import (
+from songlens_training.embedding.jit import compiled
+from songlens_training.embedding.line_kernel import Block, draw_block
+from songlens_training.embedding.train import (
     EmbeddingOptions,
     Noise,
     TrainingProgress,
@@ -19,9 +21,7 @@ from songlens_training.embedding import (
     train_embedding,
     unit_length,
 )
-from songlens_training.graph import Graph, VertexType, adjacency, build_graph
-from songlens_training.jit import compiled
-from songlens_training.line_kernel import Block, draw_block
+from songlens_training.graph.graph import Graph, VertexType, adjacency, build_graph
 
 QUICK = EmbeddingOptions(dimensions=8, samples=20_000, threads=1)
 

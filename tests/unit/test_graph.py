@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songlens_shared.errors import DataError
-from songlens_training.graph import (
+from songlens_training.graph.graph import (
     Graph,
     Vertex,
     VertexType,

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from songlens_shared.errors import DataError
-from songlens_training.images import CatalogueImage, read_images
-from songlens_training.tables import RejectLog
+from songlens_training.catalogue.images import CatalogueImage, read_images
+from songlens_training.catalogue.tables import RejectLog
 
 
 @pytest.fixture

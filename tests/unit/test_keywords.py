@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from songlens_shared.errors import ConfigError, DataError
-from songlens_training import segmentation
-from songlens_training.corpus import Song
-from songlens_training.graph import VertexType, build_graph
-from songlens_training.images import CatalogueImage
-from songlens_training.keywords import KeywordOptions, KeywordTable, find_keywords, relevance
+from songlens_training.catalogue.images import CatalogueImage
+from songlens_training.catalogue.songs import Song
+from songlens_training.graph.graph import VertexType, build_graph
+from songlens_training.keywords import segmentation
+from songlens_training.keywords.selection import KeywordOptions, KeywordTable, find_keywords, relevance
 
 
 def song(lyrics: str, title: str = "啊", id: str = "") -> Song:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from songlens_shared.errors import DataError
-from songlens_training.graph import Vertex, VertexType
-from songlens_training.vectors import (
+from songlens_training.embedding.vectors import (
     CONTEXTS_FILE,
     VECTORS_FILE,
     VERTICES_FILE,
@@ -19,6 +18,7 @@ from songlens_training.vectors import (
     write_embedding,
     write_word2vec,
 )
+from songlens_training.graph.graph import Vertex, VertexType
 
 
 @pytest.fixture

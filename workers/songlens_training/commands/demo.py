@@ -80,9 +80,10 @@ def _catalogue(data: Data, songs: int, images_per_theme: int, progress: Progress
 def _model(
     console: Console, store: ModelStore, folder: Path, data: Data, weights: Path | None, progress: Progress
 ) -> str:
-    from songlens_training.build import BuildOptions, Catalogue, build_config, build_model, find_built
     from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
-    from songlens_training.keywords import KeywordOptions
+    from songlens_training.keywords.selection import KeywordOptions
+    from songlens_training.model.build import build_config, build_model, find_built
+    from songlens_training.model.learn import BuildOptions, Catalogue
 
     backbone, why_not_vgg19 = pretrained_backbone(weights, progress)
     if why_not_vgg19 is not None:
@@ -104,7 +105,7 @@ def _model(
 @contextmanager
 def _system(console: Console, store: ModelStore, version: str, weights: Path | None) -> Iterator[Client]:
     """An embedded Valkey with the model published, a vision worker and a song worker: three processes beside this."""
-    from songlens_training.publish import publish_model
+    from songlens_training.model.publish import publish_model
 
     logs = home() / "logs"
     with (

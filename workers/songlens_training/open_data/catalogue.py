@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from songlens_shared.errors import DataError
-from songlens_training.corpus import Song
+from songlens_training.catalogue.songs import Song
 from songlens_training.open_data.emoji import Emoji, draw, read_emoji, read_pictures
 from songlens_training.open_data.lexicon import read_lexicon, relevances
 from songlens_training.open_data.options import OpenOptions

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from songlens_shared.errors import DataError
-from songlens_training.corpus import Song
+from songlens_training.catalogue.songs import Song
 from songlens_training.open_data.emoji import Emoji
 from songlens_training.open_data.lexicon import Entry, songs_by_keyword
 from songlens_training.open_data.options import OpenOptions

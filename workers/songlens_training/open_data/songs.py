@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from songlens_training.corpus import Song
+from songlens_training.catalogue.songs import Song
 from songlens_training.open_data.archives import read_members
 from songlens_training.open_data.lyrics import LACUNA, count_characters, mend, sung_lines
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -13,40 +12,16 @@ from typing import Any
 
 from songlens_shared.errors import ConfigError, ModelDamaged
 from songlens_shared.keys import bucket_count
-from songlens_training import artefacts
-from songlens_training.corpus import Song, read_songs
-from songlens_training.embedding import EmbeddingOptions, train_embedding
-from songlens_training.evaluate import keyword_precision
-from songlens_training.features import extract_features
-from songlens_training.graph import Graph, build_graph, graph_statistics
-from songlens_training.images import CatalogueImage, read_images
-from songlens_training.keywords import KeywordOptions, KeywordTable, find_keywords
-from songlens_training.progress import Progress, silent, step
-from songlens_training.tables import RejectLog, RowSummary
-from songlens_training.vectors import Embedding
+from songlens_training.catalogue.tables import RejectLog, RowSummary
+from songlens_training.evaluate.precision import keyword_precision
+from songlens_training.graph.graph import graph_statistics
+from songlens_training.model import artefacts
+from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
+from songlens_training.progress import Progress, silent
 from songlens_workers.models.manifest import Manifest, config_sha256
 from songlens_workers.models.store import ModelStore
-from songlens_workers.vision.backbone import Backbone, Features
+from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.model import backbone_spec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Catalogue:
-    """Where songs and images come from."""
-
-    songs: Path
-    """.jsonl, .csv or .parquet"""
-
-    images: Path
-    """A folder per keyword, or a manifest."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """Everything that shapes a model but its data and backbone."""
-
-    keywords: KeywordOptions = field(default_factory=KeywordOptions)
-    embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +102,7 @@ def build_model(
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
-        learned = _learn(catalogue, backbone, options, rejects, progress)
+        learned = learn(catalogue, backbone, options, rejects, progress)
         summaries = [rejects.summary(str(path)) for path in (catalogue.songs, catalogue.images)]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
@@ -138,68 +113,7 @@ def build_model(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Learned:
-    songs: list[Song]
-    images: list[CatalogueImage]
-    table: KeywordTable
-    features: Features
-    graph: Graph
-    embedding: Embedding
-    seconds: dict[str, float]
-
-
-def _learn(
-    catalogue: Catalogue, backbone: Backbone, options: BuildOptions, rejects: RejectLog, progress: Progress
-) -> _Learned:
-    watch = _Stopwatch()
-    songs = list(read_songs(catalogue.songs, rejects))
-    images = list(read_images(catalogue.images, rejects))
-    watch.lap("read")
-    table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
-    watch.lap("keywords")
-    images, features = extract_features(
-        [image for image in images if image.id in table.images],
-        backbone,
-        rejects,
-        source=str(catalogue.images),
-        progress=step(progress, "Extracting image features"),
-    )
-    watch.lap("features")
-    table = replace(table, images={image.id: table.images[image.id] for image in images})
-    songs = [song for song in songs if song.id in table.songs]
-    graph = build_graph(table.graph_weights())
-    watch.lap("graph")
-    progress("Training the network embedding", 0, 1)  # compiling comes first, and takes seconds once
-    embedding = train_embedding(
-        graph,
-        options.embedding,
-        lambda at: progress("Training the network embedding", at.samples_done, at.samples_total),
-    )
-    watch.lap("embedding")
-    return _Learned(
-        songs=songs,
-        images=images,
-        table=table,
-        features=features,
-        graph=graph,
-        embedding=embedding,
-        seconds=watch.seconds,
-    )
-
-
-class _Stopwatch:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = round(now - self._last, 3)
-        self._last = now
-
-
-def _manifest(name: str, learned: _Learned, backbone: Backbone, config: dict[str, Any]) -> Manifest:
+def _manifest(name: str, learned: Learned, backbone: Backbone, config: dict[str, Any]) -> Manifest:
     return Manifest(
         version=name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -216,7 +130,7 @@ def _manifest(name: str, learned: _Learned, backbone: Backbone, config: dict[str
     )
 
 
-def _write(folder: Path, manifest: Manifest, learned: _Learned, report: Mapping[str, Any]) -> Manifest:
+def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[str, Any]) -> Manifest:
     artefacts.write_image_index(folder, learned.features)
     artefacts.write_embedding_files(
         folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]
@@ -227,7 +141,7 @@ def _write(folder: Path, manifest: Manifest, learned: _Learned, report: Mapping[
     return artefacts.write_manifest(folder, manifest)
 
 
-def _report(learned: _Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]:
+def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]:
     table = learned.table
     return {
         "rows": [asdict(summary) for summary in summaries],

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_shared.errors import ConfigError
-from songlens_training.alias import alias_tables
-from songlens_training.graph import Adjacency, Graph, adjacency, check_graph
-from songlens_training.line_kernel import EdgeTables, Lesson, NoiseTables, Parameters, train_samples
-from songlens_training.propagation import propagated_start
-from songlens_training.vectors import Embedding
+from songlens_training.embedding.alias import alias_tables
+from songlens_training.embedding.line_kernel import EdgeTables, Lesson, NoiseTables, Parameters, train_samples
+from songlens_training.embedding.propagation import propagated_start
+from songlens_training.embedding.vectors import Embedding
+from songlens_training.graph.graph import Adjacency, Graph, adjacency, check_graph
 
 ROUNDS = 100
 NOISE_POWER = 0.75

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError, ModelError
-from songlens_training.corpus import Song
-from songlens_training.graph import VertexType
-from songlens_training.images import CatalogueImage
-from songlens_training.keywords import KeywordTable, SongKeyword
-from songlens_training.vectors import Embedding, write_word2vec
+from songlens_training.catalogue.images import CatalogueImage
+from songlens_training.catalogue.songs import Song
+from songlens_training.embedding.vectors import Embedding, write_word2vec
+from songlens_training.graph.graph import VertexType
+from songlens_training.keywords.selection import KeywordTable, SongKeyword
 from songlens_workers.models.manifest import (
     IMAGE_INDEX,
     IMAGE_VECTORS,

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from songlens_training.alias import AliasTables
-from songlens_training.jit import compiled
+from songlens_training.embedding.alias import AliasTables
+from songlens_training.embedding.jit import compiled
 
 MAX_SCORE = np.float32(30.0)
 """s(30) is 1 in float32; beyond 88, exp would overflow."""

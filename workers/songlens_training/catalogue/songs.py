@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from songlens_training.tables import (
+from songlens_training.catalogue.tables import (
     RejectLog,
     Row,
     RowRefused,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from songlens_training.corpus import Song
+from songlens_training.catalogue.songs import Song
 
 NOUN_TAGS = frozenset({"n", "ns", "nz", "ng", "s", "an", "vn"})
 """Things and places, a quality or a deed as a thing. Names of people and bodies (nr, nrt, nt) are no keywords."""

@@ -22,10 +22,10 @@ from functools import cache
 from importlib.resources import files
 
 from songlens_shared.errors import ConfigError, DataError
-from songlens_training.corpus import Song
-from songlens_training.graph import VertexType
-from songlens_training.images import CatalogueImage
-from songlens_training.segmentation import (
+from songlens_training.catalogue.images import CatalogueImage
+from songlens_training.catalogue.songs import Song
+from songlens_training.graph.graph import VertexType
+from songlens_training.keywords.segmentation import (
     NOUN_TAGS,
     TITLE_LINE,
     Vocabulary,
@@ -240,5 +240,5 @@ def _unsung(borne: Iterable[str], uses: Sequence[Sequence[WordUse]]) -> tuple[st
 @cache
 def word_list(name: str) -> frozenset[str]:
     """Return the words of a list of this package: separated by white space, `#` begins a comment."""
-    text = (files("songlens_training") / "wordlists" / name).read_text(encoding="utf-8")
+    text = (files("songlens_training.keywords") / "wordlists" / name).read_text(encoding="utf-8")
     return frozenset(word for line in text.splitlines() for word in line.partition("#")[0].split())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from songlens_training.graph import VertexType
-from songlens_training.keywords import KeywordTable
-from songlens_training.vectors import Embedding
+from songlens_training.embedding.vectors import Embedding
+from songlens_training.graph.graph import VertexType
+from songlens_training.keywords.selection import KeywordTable
 from songlens_workers.songs.ranker import SongRanker
 
 _SAMPLE = 2000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from songlens_shared.errors import DataError
-from songlens_training.tables import (
+from songlens_training.catalogue.tables import (
     RejectLog,
     Row,
     RowRefused,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from songlens_shared.errors import DataError, RequestError
-from songlens_training.images import CatalogueImage
-from songlens_training.tables import RejectLog, Row
+from songlens_training.catalogue.images import CatalogueImage
+from songlens_training.catalogue.tables import RejectLog, Row
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits

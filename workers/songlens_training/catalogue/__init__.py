@@ -1,0 +1,1 @@
+"""Reads songs and images from files, every row checked."""

@@ -1,0 +1,34 @@
+"""Options that several verbs share: the catalogue, the backbone, the keywords, the network embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_VISION = "Image features"
+_KEYWORDS = "Keywords"
+_EMBEDDING = "Network embedding"
+
+Songs = Annotated[Path, typer.Option(help="Songs: .jsonl, .csv or .parquet.")]
+Images = Annotated[Path, typer.Option(help="Images: a folder per keyword, or a manifest (.jsonl, .csv, .parquet).")]
+
+BackboneName = Annotated[str, typer.Option("--backbone", help="vgg19 or efficientnet_lite2.", rich_help_panel=_VISION)]
+Weights = Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.", rich_help_panel=_VISION)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_VISION)]
+
+KeywordCount = Annotated[
+    int, typer.Option("--keywords", help="Keywords to keep at most.", rich_help_panel=_KEYWORDS, min=1)
+]
+Titles = Annotated[bool, typer.Option(help="Count the words of titles too.", rich_help_panel=_KEYWORDS)]
+
+Dimensions = Annotated[int, typer.Option(help="Dimensions of the NE vectors.", rich_help_panel=_EMBEDDING)]
+Samples = Annotated[
+    int | None,
+    typer.Option(help="Edges to sample; by default chosen from their number.", rich_help_panel=_EMBEDDING),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the network embedding.", rich_help_panel=_EMBEDDING)]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads; 1 makes the NE repeatable bit for bit.", rich_help_panel=_EMBEDDING)
+]

@@ -1,0 +1,38 @@
+"""What the verbs of `songlens model` share: which store is meant, and how a version is described."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from songlens_shared.broker import home
+from songlens_shared.errors import ModelNotFound
+from songlens_workers.models.manifest import Manifest
+from songlens_workers.models.store import ModelStore
+
+Redis = Annotated[str | None, typer.Option("--redis", help="Address of Redis or Valkey.")]
+Models = Annotated[str | None, typer.Option("--models", help="Folder or object-store prefix of model versions.")]
+Version = Annotated[str | None, typer.Argument(help="Model version; without it, the newest.")]
+
+
+def open_store(models: str | None) -> ModelStore:
+    """Return the store that is meant, by default the one in SONGLENS_HOME."""
+    return ModelStore(models or str(home() / "models"))
+
+
+def newest_version(store: ModelStore) -> str:
+    """Return the newest version of a store; raises `ModelNotFound` where there is none."""
+    versions = store.versions()
+    if not versions:
+        raise ModelNotFound(f"there is no model version in {store}; `songlens model build` makes one.")
+    return versions[-1]
+
+
+def described(manifest: Manifest, precision: float) -> str:
+    """Return a version in one sentence, marked up for the screen; `precision` is its precision@10."""
+    return (
+        f"[bold]{manifest.version}[/]: {manifest.songs} songs, {manifest.images} images, "
+        f"{len(manifest.keywords)} keywords, {manifest.backbone.name}; of the 10 songs nearest to an image "
+        f"{precision:.1%} bear its keyword"
+    )

@@ -1,0 +1,1 @@
+"""Network embedding: a vector for each vertex of the graph."""

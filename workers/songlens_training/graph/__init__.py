@@ -1,0 +1,1 @@
+"""The heterogeneous graph of keywords, songs, images and users."""

@@ -1,0 +1,1 @@
+"""From lyrics to weighted keywords."""

@@ -1,0 +1,106 @@
+"""Learns from a catalogue: songs and images -> keywords -> features -> graph -> network embedding."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from songlens_training.catalogue.images import CatalogueImage, read_images
+from songlens_training.catalogue.songs import Song, read_songs
+from songlens_training.catalogue.tables import RejectLog
+from songlens_training.embedding.train import EmbeddingOptions, train_embedding
+from songlens_training.embedding.vectors import Embedding
+from songlens_training.graph.graph import Graph, build_graph
+from songlens_training.keywords.selection import KeywordOptions, KeywordTable, find_keywords
+from songlens_training.model.features import extract_features
+from songlens_training.progress import Progress, step
+from songlens_workers.vision.backbone import Backbone, Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Where songs and images come from."""
+
+    songs: Path
+    """.jsonl, .csv or .parquet"""
+
+    images: Path
+    """A folder per keyword, or a manifest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Everything that shapes a model but its data and backbone."""
+
+    keywords: KeywordOptions = field(default_factory=KeywordOptions)
+    embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """All that a model version is made of."""
+
+    songs: list[Song]
+    images: list[CatalogueImage]
+    table: KeywordTable
+    features: Features
+    graph: Graph
+    embedding: Embedding
+    seconds: dict[str, float]
+
+
+def learn(
+    catalogue: Catalogue, backbone: Backbone, options: BuildOptions, rejects: RejectLog, progress: Progress
+) -> Learned:
+    """Return what the catalogue teaches: keywords, features, graph and network embedding.
+
+    Only images that can be decoded and bear a keyword, and songs with a keyword, are left. Refused rows go into
+    `rejects`.
+    Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
+    """
+    watch = _Stopwatch()
+    songs = list(read_songs(catalogue.songs, rejects))
+    images = list(read_images(catalogue.images, rejects))
+    watch.lap("read")
+    table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
+    watch.lap("keywords")
+    images, features = extract_features(
+        [image for image in images if image.id in table.images],
+        backbone,
+        rejects,
+        source=str(catalogue.images),
+        progress=step(progress, "Extracting image features"),
+    )
+    watch.lap("features")
+    table = replace(table, images={image.id: table.images[image.id] for image in images})
+    songs = [song for song in songs if song.id in table.songs]
+    graph = build_graph(table.graph_weights())
+    watch.lap("graph")
+    progress("Training the network embedding", 0, 1)  # compiling comes first, and takes seconds once
+    embedding = train_embedding(
+        graph,
+        options.embedding,
+        lambda at: progress("Training the network embedding", at.samples_done, at.samples_total),
+    )
+    watch.lap("embedding")
+    return Learned(
+        songs=songs,
+        images=images,
+        table=table,
+        features=features,
+        graph=graph,
+        embedding=embedding,
+        seconds=watch.seconds,
+    )
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = round(now - self._last, 3)
+        self._last = now
