@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -32,7 +35,7 @@ def test_counts_are_what_the_manifest_says(tmp_path: Path) -> None:
     options = GeneratedOptions(songs=30, images_per_theme=1, queries_per_theme=1)
     seen: list[tuple[int, int]] = []
     generate(tmp_path / "made", options, lambda done, total: seen.append((done, total)), processes=1)
-    made, themes = tmp_path / "made", len(THEMES)
+    made, themes = tmp_path / "made", options.themes
     manifest = json.loads((made / "catalogue.json").read_text(encoding="utf-8"))
     assert (manifest["format"], manifest["kind"]) == (1, "generated")
     assert (manifest["songs"], manifest["images"], manifest["queries"]) == (30, themes, themes)
@@ -82,7 +85,7 @@ def test_other_options_replace_the_catalogue(tmp_path: Path) -> None:
     """Another size or seed is generated anew, and nothing of the old one stays."""
     generate(tmp_path / "made", GeneratedOptions(songs=20, images_per_theme=2, queries_per_theme=0), _ignore)
     generate(tmp_path / "made", SMALL, _ignore, processes=1)
-    assert len(list((tmp_path / "made").rglob("*.jpg"))) == len(THEMES)
+    assert len(list((tmp_path / "made").rglob("*.jpg"))) == SMALL.themes
 
 
 def test_an_interrupted_run_leaves_no_catalogue(tmp_path: Path) -> None:
@@ -111,7 +114,17 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "nonsense",
-    [{"songs": 0}, {"songs": -5}, {"images_per_theme": 0}, {"queries_per_theme": -1}, {"songs": 2.5}, {"songs": True}],
+    [
+        {"songs": 0},
+        {"songs": -5},
+        {"images_per_theme": 0},
+        {"queries_per_theme": -1},
+        {"songs": 2.5},
+        {"songs": True},
+        {"themes": 0},
+        {"themes": len(THEMES) + 1},
+        {"images": 35},
+    ],
     ids=str,
 )
 def test_nonsense_is_refused(tmp_path: Path, nonsense: dict[str, int]) -> None:
@@ -122,8 +135,33 @@ def test_nonsense_is_refused(tmp_path: Path, nonsense: dict[str, int]) -> None:
 
 
 def test_the_paper_size_is_planned_without_surprise() -> None:
-    """At the paper's size every picture has a path of its own and at least 33,459 are planned."""
-    options = GeneratedOptions(songs=62_316, images_per_theme=930)
-    paths = {picture.path for picture in catalogue.planned(options)}
-    assert len(paths) == (930 + 1) * len(THEMES)
-    assert 930 * len(THEMES) >= 33_459
+    """At the paper's size exactly 33,459 images are planned, each with a path of its own, spread evenly over themes."""
+    options = GeneratedOptions(songs=62_316, themes=len(THEMES), images=33_459, queries_per_theme=0)
+    pictures = catalogue.planned(options)
+    assert len({picture.path for picture in pictures}) == len(pictures) == 33_459
+    counts = Counter(picture.theme for picture in pictures)
+    assert set(counts) == set(range(len(THEMES)))
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_a_catalogue_of_few_themes_has_no_others(tmp_path: Path) -> None:
+    """Songs and pictures are of the first themes alone, images exactly as many as asked for."""
+    options = GeneratedOptions(songs=60, themes=3, images=7)
+    generate(tmp_path / "made", options, _ignore, processes=1)
+    made, first = tmp_path / "made", THEMES[:3]
+    assert Counter(path.parent.name for path in (made / "images").rglob("*.jpg")) == dict(
+        zip((theme.name for theme in first), (3, 2, 2), strict=True)
+    )
+    assert len(_rows(made / "queries.jsonl")) == 3
+    planted = {keyword for row in _rows(made / "truth.jsonl") for keyword in cast("list[str]", row["themes"])}
+    assert planted == {theme.keyword for theme in first}
+
+
+def test_songs_of_the_default_options_never_change(tmp_path: Path) -> None:
+    """Songs and truth of a seed are the same bytes in every release, however many themes are added."""
+    generate(tmp_path / "made", GeneratedOptions(songs=200, images_per_theme=1, queries_per_theme=0), _ignore)
+    made = [hashlib.sha256((tmp_path / "made" / name).read_bytes()) for name in ("songs.jsonl", "truth.jsonl")]
+    assert [digest.hexdigest() for digest in made] == [
+        "8849fa4000f6214c5bee1f8fd9f20b0fd07dd29eac9d4ca006643d824b9e6efa",
+        "21b4270d9c68f6d12a00239c6926fa7a8d1eb612ca4df59174c4858856344c6d",
+    ]

@@ -13,7 +13,7 @@ from songlens_training.generated.lyrics import common_lines, filled, popularity,
 from songlens_training.generated.themes import THEMES
 
 KEYWORDS = [theme.keyword for theme in THEMES]
-SONGS = [song(7, number, number + 1) for number in range(1500)]
+SONGS = [song(7, number, number + 1, len(THEMES)) for number in range(3000)]
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def test_every_theme_is_named_once_and_has_lines_of_its_own() -> None:
 
 
 def test_no_line_holds_the_keyword_of_another_theme() -> None:
-    """Lines of a theme hold its keyword once and no other; common lines and fillers hold none."""
+    """Lines of a theme hold its keyword once and no other; common lines, fillers and titles hold none."""
     for heading, lines in verses("themes.txt").items():
         for line in lines:
             assert [keyword for keyword in KEYWORDS for _ in range(line.count(keyword))] == [heading], line
     loose = [*common_lines(), *(word for words in slot_words().values() for word in words)]
-    loose += [word for rows in verses("names.txt").values() for word in rows]
+    loose += [title for kind in ("title", "theme_title") for title in verses("names.txt")[kind]]
     assert [text for text in loose if any(keyword in text for keyword in KEYWORDS)] == []
 
 
@@ -90,8 +90,8 @@ def test_themes_are_about_equally_frequent() -> None:
 def test_songs_differ_and_repeat_by_seed() -> None:
     """Every song has lyrics of its own; the same seed makes it again, another seed another."""
     assert len({made.lyrics for made in SONGS}) == len(SONGS)
-    assert song(7, 11, 12) == SONGS[11]
-    assert song(8, 11, 12).lyrics != SONGS[11].lyrics
+    assert song(7, 11, 12, len(THEMES)) == SONGS[11]
+    assert song(8, 11, 12, len(THEMES)).lyrics != SONGS[11].lyrics
 
 
 def test_popularity_follows_zipf() -> None:

@@ -23,7 +23,9 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the catalogue; by defa
 @command.command("generate")
 def generate(
     songs: Annotated[int, typer.Option(help="Songs in all.")] = 2400,
+    themes: Annotated[int, typer.Option(help="Themes, each with a keyword of its own.")] = 36,
     images_per_theme: Annotated[int, typer.Option(help="Images of each theme.")] = 24,
+    images: Annotated[int | None, typer.Option(help="Images in all, instead of --images-per-theme.")] = None,
     queries_per_theme: Annotated[int, typer.Option(help="Photos of each theme to send, not among the images.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same catalogue.")] = 7,
     out: Out = None,
@@ -33,7 +35,12 @@ def generate(
     from songlens_training.generated.catalogue import generate as generate_catalogue
 
     options = GeneratedOptions(
-        songs=songs, images_per_theme=images_per_theme, queries_per_theme=queries_per_theme, seed=seed
+        seed=seed,
+        themes=themes,
+        songs=songs,
+        images_per_theme=images_per_theme,
+        images=images,
+        queries_per_theme=queries_per_theme,
     )
     folder = out or _catalogues() / "generated"
     console = Console()

@@ -45,23 +45,44 @@ class GeneratedOptions:
     """How large the catalogue is, and which of the endless many of that size.
 
     seed: any integer; the same seed gives the same catalogue.
+    themes: how many of THEMES, from the first on (the paper has 72 keywords); songs and pictures are of these alone.
     songs: songs in all, at least 1 (the paper has 62,316).
-    images_per_theme: catalogue images for each of the themes, at least 1 (the paper has 33,459 images in all).
+    images_per_theme: catalogue images for each of the themes, at least 1.
+    images: catalogue images in all, at least one for each theme (the paper has 33,459). They are spread over the
+        themes as evenly as can be, the first ones getting the rest; `images_per_theme` then has no effect.
     queries_per_theme: photos of each theme to be sent as requests, not among the images; 0 for none.
     """
 
     seed: int = 7
+    themes: int = 36
     songs: int = 2400
     images_per_theme: int = 24
+    images: int | None = None
     queries_per_theme: int = 1
 
     def check(self) -> None:
         """Raise `DataError` if these numbers make no catalogue."""
-        for name, least in (("seed", None), ("songs", 1), ("images_per_theme", 1), ("queries_per_theme", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or (least is not None and value < least):
-                bound = "" if least is None else f" of at least {least}"
-                raise DataError(f"{name} must be a whole number{bound}, not {value!r}.")
+        _check_whole("seed", self.seed)
+        _check_whole("themes", self.themes, 1, len(THEMES))
+        _check_whole("songs", self.songs, 1)
+        _check_whole("images_per_theme", self.images_per_theme, 1)
+        _check_whole("queries_per_theme", self.queries_per_theme, 0)
+        if self.images is not None:
+            _check_whole("images", self.images, self.themes)
+
+    def images_of(self, theme: int) -> int:
+        """Return how many catalogue images theme number `theme` (0-based, below `themes`) gets."""
+        if self.images is None:
+            return self.images_per_theme
+        each, rest = divmod(self.images, self.themes)
+        return each + (theme < rest)
+
+
+def _check_whole(name: str, value: object, least: int | None = None, most: int | None = None) -> None:
+    """Raise `DataError` unless the option is a whole number within its bounds."""
+    if type(value) is not int or (least is not None and value < least) or (most is not None and value > most):
+        bound = "" if least is None else f" of at least {least}" if most is None else f" from {least} to {most}"
+        raise DataError(f"{name} must be a whole number{bound}, not {value!r}.")
 
 
 def generate(folder: Path, options: GeneratedOptions, progress: Progress, *, processes: int | None = None) -> None:
@@ -114,8 +135,8 @@ def _description(options: GeneratedOptions) -> dict[str, Any]:
         "kind": "generated",
         "options": asdict(options) | {"revision": _REVISION},
         "songs": options.songs,
-        "images": options.images_per_theme * len(THEMES),
-        "queries": options.queries_per_theme * len(THEMES),
+        "images": sum(map(options.images_of, range(options.themes))),
+        "queries": options.queries_per_theme * options.themes,
     }
 
 
@@ -149,7 +170,7 @@ def _write_songs(folder: Path, options: GeneratedOptions) -> Iterator[int]:
             for name in ("songs.jsonl", "truth.jsonl")
         )
         for number, rank in enumerate(ranks):
-            row = asdict(song(options.seed, number, rank))
+            row = asdict(song(options.seed, number, rank, options.themes))
             themes = row.pop("themes")
             songs.write(json.dumps(row, ensure_ascii=False) + "\n")
             truth.write(json.dumps({"song": row["id"], "themes": themes}, ensure_ascii=False) + "\n")
@@ -158,11 +179,11 @@ def _write_songs(folder: Path, options: GeneratedOptions) -> Iterator[int]:
 
 def planned(options: GeneratedOptions) -> list[Picture]:
     """Return the pictures of a catalogue; queries are seeded apart, so no size of catalogue contains one."""
-    sizes = (("images", options.images_per_theme), ("queries", options.queries_per_theme))
+    sizes = [("images", theme, options.images_of(theme)) for theme in range(options.themes)]
+    sizes += [("queries", theme, options.queries_per_theme) for theme in range(options.themes)]
     return [
         Picture(seed=options.seed, kind=kind, theme=theme, number=number)
-        for kind, size in sizes
-        for theme in range(len(THEMES))
+        for kind, theme, size in sizes
         for number in range(size)
     ]
 

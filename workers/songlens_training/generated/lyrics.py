@@ -32,20 +32,21 @@ class Song:
     themes: tuple[str, ...]
 
 
-def song(seed: int, number: int, rank: int) -> Song:
-    """Return song `number` (0-based) of a catalogue; `rank` (1 is the best known) gives its popularity alone.
+def song(seed: int, number: int, rank: int, themes: int) -> Song:
+    """Return song `number` (0-based) of a catalogue whose songs are about the first `themes` of THEMES.
 
-    The same seed, number and rank give the same song, whatever else is generated.
+    `rank` (1 is the best known) gives its popularity alone. The same seed, number, rank and themes give the same
+    song, whatever else is generated.
     """
     dice = random.Random(f"{seed}/song/{number}")
-    themes = _themes(dice)
+    planted = _themes(dice, themes)
     return Song(
         id=f"song-{number:06d}",
-        title=_title(dice, themes[0]),
+        title=_title(dice, planted[0]),
         artist=_artist(dice),
-        lyrics="\n".join(_lyrics(dice, themes)),
+        lyrics="\n".join(_lyrics(dice, planted)),
         popularity=popularity(rank),
-        themes=themes,
+        themes=planted,
     )
 
 
@@ -54,11 +55,11 @@ def popularity(rank: int) -> int:
     return max(1, round(1_000_000 * math.pow(rank, -0.9)))
 
 
-def _themes(dice: random.Random) -> tuple[str, ...]:
-    """Return a primary theme and, in half of the songs, one other; in a tenth of those a third."""
+def _themes(dice: random.Random, themes: int) -> tuple[str, ...]:
+    """Return a primary theme and, in half of the songs, one other; in a tenth of those a third (where there are)."""
     count = 1 + (dice.random() < 0.5)
     count += count == 2 and dice.random() < 0.1
-    return tuple(theme.keyword for theme in dice.sample(THEMES, count))
+    return tuple(theme.keyword for theme in dice.sample(THEMES[:themes], min(count, themes)))
 
 
 def _lyrics(dice: random.Random, themes: Sequence[str]) -> list[str]:
