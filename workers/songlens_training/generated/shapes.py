@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songlens_training.generated.colour import ASPECT
+from songlens_training.generated.colour import ASPECT, Floats, X, Y
 
 Points = NDArray[np.float64]
 _HALF_PETAL = [(0.0, 0.0), (0.35, 0.32), (0.7, 0.5), (0.93, 0.28), (1.0, 0.0)]
@@ -43,9 +44,35 @@ def placed(points: PointsLike, x: float, y: float, size: float = 1.0, turn: floa
     return turned
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a figure drawn around the origin goes: call it with points of the figure."""
+
+    x: float
+    y: float
+    size: float
+    turn: float = 0.0
+
+    def __call__(self, points: PointsLike) -> Points:
+        """Return the figure's points as points of the scene."""
+        return placed(points, self.x, self.y, self.size, self.turn)
+
+    def grid(self) -> tuple[Floats, Floats]:
+        """Return every pixel's coordinates in the figure, across and down, each (H, W)."""
+        cos, sin = math.cos(self.turn) / self.size, math.sin(self.turn) / self.size
+        right, low = X - np.float32(self.x), Y - np.float32(self.y)
+        return right * np.float32(cos) + low * np.float32(sin), low * np.float32(cos) - right * np.float32(sin)
+
+
 def mirrored(points: PointsLike) -> Points:
     """Return the points mirrored left to right about x = 0."""
     return np.asarray(points, float) * (-1, 1)
+
+
+def symmetric(half: PointsLike) -> Points:
+    """Return the closed outline whose right half is given from top to bottom; the left half mirrors it."""
+    right = np.asarray(half, float)
+    return np.vstack([right, mirrored(right)[::-1]])
 
 
 def curve(points: PointsLike, closed: bool = True, steps: int = 8) -> Points:

@@ -10,7 +10,7 @@ import numpy as np
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, X, Y, across, down, mix, radial, tinted
 from songlens_training.generated.scenery import bokeh, table
-from songlens_training.generated.shapes import Points, PointsLike, arc, curve, ellipse, mirrored, petal, placed
+from songlens_training.generated.shapes import Place, arc, curve, ellipse, mirrored, petal
 
 
 def butterfly(canvas: Canvas) -> None:
@@ -22,25 +22,12 @@ def butterfly(canvas: Canvas) -> None:
     with canvas.ink() as ink:
         for _ in range(canvas.dice.randrange(4, 9)):
             _daisy(canvas, ink, canvas.between(0.05, 1.3), canvas.between(0.78, 1.0), mix(green, "#1a3a10", 0.5))
-        place = _Place(
+        place = Place(
             canvas.between(0.56, 0.78), canvas.between(0.42, 0.5), canvas.between(0.38, 0.48), canvas.between(-0.6, 0.6)
         )
         _wings(ink, place, canvas.pick(["#f28a1a", "#f2a52e", "#3f8fe0", "#5ab0e8", "#f2d23a", "#d8502a", "#a86ad8"]))
         _insect(ink, place)
     canvas.finish(0.25)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a figure drawn around the origin goes."""
-
-    x: float
-    y: float
-    size: float
-    turn: float = 0.0
-
-    def __call__(self, points: PointsLike) -> Points:
-        return placed(points, self.x, self.y, self.size, self.turn)
 
 
 def _daisy(canvas: Canvas, ink: Ink, x: float, y: float, stem: Colour) -> None:
@@ -52,7 +39,7 @@ def _daisy(canvas: Canvas, ink: Ink, x: float, y: float, stem: Colour) -> None:
     ink.disc(x, y, 0.022, "#f2b81f")
 
 
-def _wings(ink: Ink, at: _Place, hue: Colour) -> None:
+def _wings(ink: Ink, at: Place, hue: Colour) -> None:
     """Draw two pairs of wings: dark rim with white spots, coloured fields, veins."""
     upper = curve([(0.02, -0.1), (0.25, -0.5), (0.7, -0.72), (0.92, -0.6), (0.8, -0.25), (0.5, 0.0), (0.05, 0.06)])
     lower = curve([(0.03, 0.02), (0.45, 0.04), (0.68, 0.22), (0.62, 0.52), (0.36, 0.66), (0.14, 0.4)])
@@ -69,7 +56,7 @@ def _wings(ink: Ink, at: _Place, hue: Colour) -> None:
                 ink.line(at(np.array([(0.05 * side[0], -0.02), tip])), 0.006, "#15100e")
 
 
-def _insect(ink: Ink, at: _Place) -> None:
+def _insect(ink: Ink, at: Place) -> None:
     """Draw body, head and feelers."""
     ink.area(at(ellipse(0, 0.12, 0.045, 0.34)), "#1c1512")
     ink.area(at(ellipse(0, -0.24, 0.055)), "#1c1512")
@@ -106,7 +93,7 @@ def cat(canvas: Canvas) -> None:
     )
     coat = _Coat(fur, pale, canvas.pick(["#7ab03a", "#d9a51f", "#4f9ad0", "#8ac06a"]))
     size = canvas.between(0.84, 1.06)
-    place = _Place(canvas.between(0.56, 0.78), 0.96 - 0.56 * size + canvas.between(-0.03, 0.0), size)
+    place = Place(canvas.between(0.56, 0.78), 0.96 - 0.56 * size + canvas.between(-0.03, 0.0), size)
     canvas.shade(1 - 0.5 * canvas.disc(place.x, place.y + 0.55 * size, 0.36 * size, 0.05, soft=0.02))
     _body(canvas, place, coat)
     _ears(canvas, place, coat)
@@ -116,7 +103,7 @@ def cat(canvas: Canvas) -> None:
     canvas.finish(0.3)
 
 
-def _body(canvas: Canvas, at: _Place, coat: _Coat) -> None:
+def _body(canvas: Canvas, at: Place, coat: _Coat) -> None:
     """Draw the seated body with tail, striped flanks and pale chest."""
     x, y, size = at.x, at.y, at.size
     tail = curve([(0.14, 0.5), (0.34, 0.52), (0.4, 0.38), (0.34, 0.24), (0.38, 0.14)], closed=False)
@@ -136,14 +123,14 @@ def _body(canvas: Canvas, at: _Place, coat: _Coat) -> None:
     canvas.shade(0.9 + 0.2 * canvas.noise(90, 1, 0.3), body)
 
 
-def _foreleg(ink: Ink, at: _Place, x: float, coat: _Coat) -> None:
+def _foreleg(ink: Ink, at: Place, x: float, coat: _Coat) -> None:
     ink.area(at(ellipse(x, 0.42, 0.05, 0.14)), mix(coat.fur, coat.pale, 0.25))
     ink.area(at(ellipse(x, 0.54, 0.068, 0.04)), coat.pale)
     for toe in (-0.02, 0.02):
         ink.line(at([(x + toe, 0.535), (x + toe, 0.57)]), 0.004, mix(coat.pale, "#000000", 0.4))
 
 
-def _ears(canvas: Canvas, at: _Place, coat: _Coat) -> None:
+def _ears(canvas: Canvas, at: Place, coat: _Coat) -> None:
     ear = np.array([(0.205, -0.04), (0.2, -0.29), (0.06, -0.15)])
     inner = (ear - (0.155, -0.14)) * 0.6 + np.array((0.155, -0.14))
     with canvas.ink() as ink:
@@ -152,7 +139,7 @@ def _ears(canvas: Canvas, at: _Place, coat: _Coat) -> None:
             ink.area(at(pink), "#e8a8a0")
 
 
-def _head(canvas: Canvas, at: _Place, coat: _Coat) -> None:
+def _head(canvas: Canvas, at: Place, coat: _Coat) -> None:
     """Draw the round head: striped forehead, pale muzzle."""
     x, y, size = at.x, at.y, at.size
     half = [(0, -0.185), (0.13, -0.16), (0.22, -0.03), (0.2, 0.08), (0.1, 0.16), (0, 0.18)]
@@ -165,7 +152,7 @@ def _head(canvas: Canvas, at: _Place, coat: _Coat) -> None:
     canvas.fill(canvas.disc(x, y + 0.1 * size, 0.1 * size, 0.065 * size, soft=0.012), coat.pale, 0.95)
 
 
-def _face(ink: Ink, at: _Place, coat: _Coat) -> None:
+def _face(ink: Ink, at: Place, coat: _Coat) -> None:
     """Draw eyes, nose, mouth and whiskers."""
     for side in (-1, 1):
         eye = side * 0.095
