@@ -27,7 +27,7 @@ from songlens_shared.errors import (
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, Request
 from songlens_training.catalogue.images import CatalogueImage
-from songlens_training.model.artefacts import write_image_index, write_images, write_manifest
+from songlens_training.model.artefacts import write_images, write_manifest
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES
 from songlens_workers.models.store import ModelStore
@@ -35,6 +35,7 @@ from songlens_workers.runtime.stage import HandOver, Outcome, Work
 from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.decode import decode
+from songlens_workers.vision.image_index import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
 from songlens_workers.vision.stage import VisionStage
@@ -66,7 +67,7 @@ def build(store: ModelStore, version: str, network: Backbone, seeds: Sequence[in
     folder = store.folder / version
     folder.mkdir(parents=True)
     ids = [f"{version}-{seed}" for seed in seeds]
-    write_image_index(folder, features(network, [photo(seed) for seed in seeds]))
+    FlatImageIndex.build(features(network, [photo(seed) for seed in seeds])).save(folder / IMAGE_INDEX)
     images = [CatalogueImage(id=id, path=Path(id), keywords={}) for id in ids]
     write_images(folder, images, {id: {"轻": 0.5, f"重{id}": 1.0} for id in ids})
     made = manifest(version, images=len(seeds), songs=1, dimensions=4, backbone=backbone_spec(network))

@@ -18,6 +18,7 @@ from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.selection import KeywordTable, SongKeyword
+from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
     IMAGE_INDEX,
     IMAGE_VECTORS,
@@ -31,7 +32,6 @@ from songlens_workers.models.manifest import (
     Manifest,
     file_entry,
 )
-from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.image_index import FlatImageIndex
 
 Vectors = NDArray[np.float32]
@@ -72,9 +72,9 @@ def _ordered(embedding: Embedding, kind: VertexType, ids: Sequence[str]) -> Vect
     return vectors[[row[id] for id in ids]]  # (N, D)
 
 
-def write_image_index(folder: Path, features: Features) -> None:
-    """Write the FAISS index of float32 (N, D) features."""
-    FlatImageIndex.build(features).save(folder / IMAGE_INDEX)
+def write_image_index(folder: Path, features: StoredFeatures) -> None:
+    """Write the FAISS index of N features; they are copied from the store straight into its memory."""
+    FlatImageIndex.filled(len(features), features.dimensions, features.copy_into).save(folder / IMAGE_INDEX)
 
 
 def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> None:

@@ -131,7 +131,7 @@ def _manifest(name: str, learned: Learned, backbone: Backbone, config: dict[str,
 
 
 def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[str, Any]) -> Manifest:
-    artefacts.write_image_index(folder, learned.features)
+    artefacts.write_image_index(folder, learned.extracted.features)
     artefacts.write_embedding_files(
         folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]
     )
@@ -151,5 +151,9 @@ def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]
         "keywords": artefacts.keyword_report(table),
         "graph": asdict(graph_statistics(learned.graph)),
         "precision_at_10": keyword_precision(learned.embedding, table, k=10),
+        "features": {
+            "computed": learned.extracted.computed,
+            "images_per_s": round(learned.extracted.images_per_s, 2),
+        },
         "seconds": learned.seconds,
     }

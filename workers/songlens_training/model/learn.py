@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from songlens_shared.broker import home
 from songlens_training.catalogue.images import CatalogueImage, read_images
 from songlens_training.catalogue.songs import Song, read_songs
 from songlens_training.catalogue.tables import RejectLog
@@ -13,9 +14,11 @@ from songlens_training.embedding.train import EmbeddingOptions, train_embedding
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, build_graph
 from songlens_training.keywords.selection import KeywordOptions, KeywordTable, find_keywords
-from songlens_training.model.features import extract_features
+from songlens_training.model.feature_store import FeatureStore
+from songlens_training.model.features import Extracted, extract_features
 from songlens_training.progress import Progress, step
-from songlens_workers.vision.backbone import Backbone, Features
+from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.model import backbone_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +47,25 @@ class Learned:
     songs: list[Song]
     images: list[CatalogueImage]
     table: KeywordTable
-    features: Features
+    extracted: Extracted
     graph: Graph
     embedding: Embedding
     seconds: dict[str, float]
 
 
 def learn(
-    catalogue: Catalogue, backbone: Backbone, options: BuildOptions, rejects: RejectLog, progress: Progress
+    catalogue: Catalogue,
+    backbone: Backbone,
+    options: BuildOptions,
+    rejects: RejectLog,
+    progress: Progress,
+    *,
+    features_folder: Path | None = None,
 ) -> Learned:
     """Return what the catalogue teaches: keywords, features, graph and network embedding.
 
     Only images that can be decoded and bear a keyword, and songs with a keyword, are left. Refused rows go into
-    `rejects`.
+    `rejects`. Features that were computed before are taken from `features_folder` (default: in SONGLENS_HOME).
     Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
     """
     watch = _Stopwatch()
@@ -65,13 +74,15 @@ def learn(
     watch.lap("read")
     table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
     watch.lap("keywords")
-    images, features = extract_features(
+    extracted = extract_features(
         [image for image in images if image.id in table.images],
         backbone,
+        FeatureStore(features_folder or home() / "features", backbone_spec(backbone)),
         rejects,
         source=str(catalogue.images),
         progress=step(progress, "Extracting image features"),
     )
+    images = extracted.images
     watch.lap("features")
     table = replace(table, images={image.id: table.images[image.id] for image in images})
     songs = [song for song in songs if song.id in table.songs]
@@ -88,7 +99,7 @@ def learn(
         songs=songs,
         images=images,
         table=table,
-        features=features,
+        extracted=extracted,
         graph=graph,
         embedding=embedding,
         seconds=watch.seconds,

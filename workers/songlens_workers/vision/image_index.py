@@ -6,6 +6,7 @@ The file is FAISS's own, of an `IndexFlatL2`, so that any FAISS program can read
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,6 +91,21 @@ class FlatImageIndex:
         index = cls(faiss.IndexFlatL2(vectors.shape[1]))
         index.add(vectors)
         return index
+
+    @classmethod
+    def filled(cls, count: int, dimensions: int, fill: Callable[[Features], None]) -> FlatImageIndex:
+        """Return an index of `count` vectors that `fill` writes, float32 (N, D), straight into the index's own memory.
+
+        So an index takes its own size in memory and no more. Raises `ValueError` for values that are not finite.
+        """
+        index = faiss.IndexFlatL2(dimensions)
+        index.codes.resize(count * dimensions * np.dtype(np.float32).itemsize)
+        fill(faiss.rev_swig_ptr(index.get_xb(), count * dimensions).reshape(count, dimensions))  # (N, D)
+        index.ntotal = count
+        filled = cls(index)
+        if not np.isfinite(filled._squared_norms).all():
+            raise ValueError("vectors must be finite; some values are infinite or not a number")
+        return filled
 
     @classmethod
     def load(cls, path: Path) -> FlatImageIndex:
