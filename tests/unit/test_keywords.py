@@ -12,7 +12,9 @@ from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.songs import Song
 from songlens_training.graph.graph import VertexType, build_graph
 from songlens_training.keywords import segmentation
-from songlens_training.keywords.selection import KeywordOptions, KeywordTable, find_keywords, relevance
+from songlens_training.keywords.options import KeywordOptions
+from songlens_training.keywords.selection import find_keywords
+from songlens_training.keywords.table import KeywordTable, relevance
 
 
 def song(lyrics: str, title: str = "啊", id: str = "") -> Song:

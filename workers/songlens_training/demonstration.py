@@ -9,7 +9,7 @@ from pathlib import Path
 
 from songlens.recommendation import Recommendation
 from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
-from songlens_training.keywords.selection import KeywordOptions
+from songlens_training.keywords.options import KeywordOptions
 from songlens_training.progress import Progress
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.registry import load_backbone

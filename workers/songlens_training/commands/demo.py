@@ -81,7 +81,7 @@ def _model(
     console: Console, store: ModelStore, folder: Path, data: Data, weights: Path | None, progress: Progress
 ) -> str:
     from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
-    from songlens_training.keywords.selection import KeywordOptions
+    from songlens_training.keywords.options import KeywordOptions
     from songlens_training.model.build import build_config, build_model, find_built
     from songlens_training.model.learn import BuildOptions, Catalogue
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import VertexType
-from songlens_training.keywords.selection import KeywordTable
+from songlens_training.keywords.table import KeywordTable
 from songlens_workers.songs.ranker import SongRanker
 
 _SAMPLE = 2000

@@ -16,9 +16,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from songlens_training.catalogue.songs import Song
+from songlens_training.keywords.options import NOUN_TAGS
 
-NOUN_TAGS = frozenset({"n", "ns", "nz", "ng", "s", "an", "vn"})
-"""Things and places, a quality or a deed as a thing. Names of people and bodies (nr, nrt, nt) are no keywords."""
 OPAQUE_TAGS = frozenset({"m", "mq", "nt", "nrt", "nrfg"})
 """Numbers and foreign or historic names: their characters mean nothing by themselves."""
 MAX_COMPOUND_LENGTH = 4

@@ -2,105 +2,21 @@
 
 With images, the candidates are the words that images bear (the method collects images per keyword); without,
 the nouns of the dictionary. The `count` candidates that occur in most songs become the keywords.
-
-The relevance of keyword k to song s is TF-IDF:
-
-    weight(s, k) = (1 + ln tf(s, k)) * ln(1 + N / df(k))
-
-where tf counts k in the title and lyrics of s, df(k) songs hold k, and there are N songs. It is always > 0, a
-refrain counts less than linearly, and no length normalisation is needed, for LINE looks at each song's weights
-relative to one another.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from songlens_shared.errors import ConfigError, DataError
+from songlens_shared.errors import DataError
 from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.songs import Song
-from songlens_training.graph.graph import VertexType
-from songlens_training.keywords.segmentation import (
-    NOUN_TAGS,
-    TITLE_LINE,
-    Vocabulary,
-    WordUse,
-    segment_songs,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeywordOptions:
-    """Which words become keywords."""
-
-    count: int = 72
-    """At most so many are kept; 72 in the paper."""
-    min_length: int = 2
-    """In characters; words that images bear and allowed words may be shorter (山, 海, 雪)."""
-    allow: frozenset[str] = frozenset()
-    """Candidates whatever their length and part of speech."""
-    deny: frozenset[str] = frozenset()
-    """Never keywords, on top of the stop words."""
-    min_songs: int = 1
-    """A keyword occurs in at least so many songs."""
-    max_song_share: float = 1.0
-    """A keyword occurs in at most this share of the songs."""
-    titles: bool = True
-    """Whether words of titles count. The title of a ci or qu names its tune and says nothing of the song."""
-    tags: frozenset[str] = NOUN_TAGS
-    """jieba's part-of-speech tags of candidates where no images are given."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keyword:
-    """One keyword of the catalogue."""
-
-    word: str
-    songs: int
-    """Songs that hold it."""
-    occurrences: int
-    images: int
-    """Images that bear it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SongKeyword:
-    """A keyword as it occurs in one song."""
-
-    word: str
-    weight: float
-    """TF-IDF relevance, > 0."""
-    line: str
-    """The first lyric line that holds it, or the title when no line does."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeywordTable:
-    """The keywords, and what ties songs and images to them. Keys are song ids and image ids."""
-
-    keywords: tuple[Keyword, ...]
-    """By number of songs, falling."""
-    songs: Mapping[str, tuple[SongKeyword, ...]]
-    """Songs with at least one keyword; their keywords by weight, falling."""
-    images: Mapping[str, Mapping[str, float]]
-    """Images with at least one keyword: keyword -> relevance."""
-    songs_without_keyword: int
-    images_without_keyword: int
-    keywords_without_images: tuple[str, ...]
-    """Would have been keywords, but no image bears them."""
-    words_without_songs: tuple[str, ...]
-    """Words of images that no song holds."""
-
-    def graph_weights(self) -> dict[VertexType, dict[str, dict[str, float]]]:
-        """Return what `build_graph` takes."""
-        songs = {id: {use.word: use.weight for use in uses} for id, uses in self.songs.items()}
-        images = {id: dict(weights) for id, weights in self.images.items()}
-        return {VertexType.SONG: songs, VertexType.IMAGE: images}
+from songlens_training.keywords.options import KeywordOptions, check_options
+from songlens_training.keywords.segmentation import TITLE_LINE, Vocabulary, WordUse, segment_songs
+from songlens_training.keywords.table import Keyword, KeywordTable, SongKeyword, relevance
 
 
 def find_keywords(
@@ -136,17 +52,6 @@ def find_keywords(
         keywords_without_images=without_images,
         words_without_songs=_unsung(borne or {}, uses),
     )
-
-
-def check_options(options: KeywordOptions) -> None:
-    """Raise `ConfigError` for an option out of range."""
-    if options.count < 1:
-        raise ConfigError(f"The number of keywords must be at least 1, not {options.count}.")
-    if not 0 < options.max_song_share <= 1:
-        raise ConfigError(f"max_song_share must be in (0, 1], not {options.max_song_share}.")
-    both = sorted(options.allow & options.deny)
-    if both:
-        raise ConfigError(f"These words are both allowed and denied: {', '.join(both)}.")
 
 
 def _vocabulary(borne: Mapping[str, int] | None, options: KeywordOptions) -> Vocabulary:
@@ -220,11 +125,6 @@ def _song_keywords(
         if found:
             table[song.id] = tuple(sorted(found, key=lambda k: (-k.weight, k.word)))
     return table
-
-
-def relevance(occurrences: int, songs_with_keyword: int, songs: int) -> float:
-    """Return the TF-IDF weight of the module's formula."""
-    return (1 + math.log(occurrences)) * math.log(1 + songs / songs_with_keyword)
 
 
 def _image_keywords(images: Iterable[CatalogueImage], kept: Mapping[str, Keyword]) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
-from songlens_training.keywords.selection import KeywordTable, SongKeyword
+from songlens_training.keywords.table import KeywordTable, SongKeyword
 from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
     IMAGE_INDEX,

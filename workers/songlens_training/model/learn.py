@@ -13,7 +13,9 @@ from songlens_training.catalogue.tables import RejectLog
 from songlens_training.embedding.train import EmbeddingOptions, train_embedding
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, build_graph
-from songlens_training.keywords.selection import KeywordOptions, KeywordTable, find_keywords
+from songlens_training.keywords.options import KeywordOptions
+from songlens_training.keywords.selection import find_keywords
+from songlens_training.keywords.table import KeywordTable
 from songlens_training.model.feature_store import FeatureStore
 from songlens_training.model.features import Extracted, extract_features
 from songlens_training.progress import Progress, step
