@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import HOME_VARIABLE, connect, load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 # Test helpers are plain modules beside this file; with `--import-mode=importlib` pytest adds no folder by itself.
@@ -24,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="run the tests on this Redis or Valkey server binary instead of the embedded Valkey",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the SONGLENS_HOME of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOME_VARIABLE, str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,3 +97,27 @@ def test_unusable_data_is_one_sentence(tmp_path: Path) -> None:
         assert sentence in refused.stderr
         assert "Traceback" not in refused.stderr
     assert not list((tmp_path / "models").glob("*/manifest.json"))
+
+
+def test_no_space_left_leaves_no_version(tmp_path: Path) -> None:
+    """A disk that takes no more in the middle of a build: one sentence, and nothing that could be published."""
+    write_songs(tmp_path / "songs.csv")
+    write_images(tmp_path / "images")
+    models = tmp_path / "models"
+    command = [
+        sys.executable, "-m", "songlens", "model", "build", "--songs", str(tmp_path / "songs.csv"),
+        "--images", str(tmp_path / "images"), "--models", str(models), "--backbone", "tiny", "--samples", "20000",
+    ]  # fmt: skip
+    refused = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, preexec_fn=no_file_past_20_kb
+    )
+    assert refused.returncode == 4, refused.stderr
+    assert "the model cannot be written" in refused.stderr
+    assert "File too large" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert [path.name for path in models.iterdir() if not path.name.endswith(".rejects.jsonl")] == []
+
+
+def no_file_past_20_kb() -> None:
+    """What a full disk is to a program: the write fails. The size of all vectors as text is past the limit."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
