@@ -14,7 +14,7 @@ from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import RequestError
 from songlens_shared.functions import Delivery, finish
 from songlens_shared.keys import LANES, VISION_GROUP, PartitionKeys
-from songlens_shared.messages import NeighbourImage, Reply, Request, Song, Via, error_reply
+from songlens_shared.messages import NeighbourImage, Personal, Reply, Request, Song, Via, error_reply
 from songlens_shared.streams import Entry, stream_entries
 
 
@@ -30,7 +30,16 @@ def one_song(request: Request) -> Reply:
     )
     image = NeighbourImage(id="snow/1.jpg", distance=12.5, keywords=("雪", "江"))
     timings = {"queue": 1.0, "decode": 2.0, "embed": 3.0, "search": 4.0, "songs": 5.0, "total": 15.0}
-    return Reply(id=request.id, status="ok", model="m1", songs=(song,), images=(image,), timings_ms=timings)
+    weight = 0.4 if request.user_weight is None else request.user_weight
+    return Reply(
+        id=request.id,
+        status="ok",
+        model="m1",
+        songs=(song,),
+        images=(image,),
+        timings_ms=timings,
+        personal=None if request.user is None else Personal(user_weight=weight, known=True),
+    )
 
 
 def create_groups(connection: redis.Redis, partitions: int = 1) -> list[tuple[PartitionKeys, str]]:

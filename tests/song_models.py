@@ -46,19 +46,29 @@ def song_ids(count: int) -> list[str]:
     return [f"song-{number:05}" for number in range(count)]
 
 
+def user_ids(count: int) -> list[str]:
+    """Return `count` user ids."""
+    return [f"听众 {number}" for number in range(count)]
+
+
 def cards(ids: Sequence[str], version: str) -> list[tuple[str, SongCard]]:
     """Return a card for each song, whose title says from which version it is."""
     lines = {"雪": "夜里下起了雪"}
     return [(id, SongCard(title=f"{id} of {version}", artist="某人", lines=lines)) for id in ids]
 
 
-def publish(connection: redis.Redis, version: str, images: Vectors, songs: Vectors) -> Manifest:
-    """Publish a version with these NE vectors, (I, D) and (S, D), and make it live."""
-    made = manifest(version, images=len(images), songs=len(songs), dimensions=images.shape[1])
+def publish(
+    connection: redis.Redis, version: str, images: Vectors, songs: Vectors, users: Vectors | None = None
+) -> Manifest:
+    """Publish a version with these NE vectors, (I, D), (S, D) and perhaps (U, D), and make it live."""
+    known = {} if users is None else {"users": len(users), "user_buckets": bucket_count(len(users))}
+    made = manifest(version, images=len(images), songs=len(songs), dimensions=images.shape[1], **known)
     store = NeStore(connection, made)
     store.write_image_vectors(image_ids(len(images)), images)
     store.write_song_vectors(song_ids(len(songs)), songs)
     store.write_song_cards(cards(song_ids(len(songs)), version))
+    if users is not None:
+        store.write_user_vectors(user_ids(len(users)), users)
     published = PublishedModels(connection)
     published.add(made, published_s=0)
     published.make_current(version)

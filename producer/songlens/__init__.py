@@ -30,7 +30,7 @@ from songlens_shared.errors import (
     UnknownRequest,
     UnsupportedVersion,
 )
-from songlens_shared.messages import NeighbourImage, Song, Via
+from songlens_shared.messages import NeighbourImage, Personal, Song, Via
 
 __all__ = [
     "AsyncClient",
@@ -48,6 +48,7 @@ __all__ = [
     "InternalError",
     "NeighbourImage",
     "NoModel",
+    "Personal",
     "Photo",
     "QueueFull",
     "Received",

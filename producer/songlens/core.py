@@ -55,7 +55,10 @@ class RequestOptions(TypedDict, total=False):
     """Songs taken from each of them, by default 2."""
 
     user: str | None
-    """Listener that the songs are for."""
+    """Whom the songs are for: a user of the listening log that the model was built with."""
+
+    user_weight: float | None
+    """Share of the user's taste in the ranking, 0 to 1, by default what the song workers are set to."""
 
     trace: str | None
     """W3C traceparent."""

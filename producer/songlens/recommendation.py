@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from songlens_shared.messages import NeighbourImage, Reply, Song
+from songlens_shared.messages import NeighbourImage, Personal, Reply, Song
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,9 @@ class Recommendation:
     timings_ms: Mapping[str, float]
     """queue, decode, embed, search, songs and total, in milliseconds."""
 
+    personal: Personal | None = None
+    """What the user had to do with the songs; None where the request named none."""
+
     @classmethod
     def from_reply(cls, reply: Reply) -> Recommendation:
         """Return the recommendation in a reply; raises the reply's typed error where it carries one."""
@@ -36,4 +39,5 @@ class Recommendation:
             songs=reply.songs,
             images=reply.images,
             timings_ms=reply.timings_ms,
+            personal=reply.personal,
         )

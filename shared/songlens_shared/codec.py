@@ -20,6 +20,7 @@ from songlens_shared.messages import (
     Failure,
     Hits,
     NeighbourImage,
+    Personal,
     Reply,
     Request,
     Song,
@@ -125,6 +126,7 @@ def decode_request(payload: bytes) -> Request:
         images_k=option("images_k", int),
         songs_per_image=option("songs_per_image", int),
         user=option("user", str),
+        user_weight=option("user_weight", float),
         ttl_ms=option("ttl_ms", int),
         trace=option("trace", str),
     )
@@ -168,6 +170,7 @@ def decode_hits(payload: bytes) -> Hits:
         submitted_ms=_take(message, "submitted_ms", int),
         timings_ms=_timings(message),
         user=_take(message, "user", str, None),
+        user_weight=_take(message, "user_weight", float, None),
         trace=_take(message, "trace", str, None),
     )
 
@@ -185,6 +188,7 @@ def encode_reply(reply: Reply) -> bytes:
     else:
         message["songs"] = [asdict(song) for song in reply.songs]
         message["images"] = [_encode_image(image) for image in reply.images]
+        message["personal"] = None if reply.personal is None else asdict(reply.personal)
     return _pack(_without_none(message))
 
 
@@ -211,6 +215,7 @@ def decode_reply(payload: bytes) -> Reply:
     if status not in ("ok", "error"):
         raise BadRequest(f"the field 'status' must be 'ok' or 'error', not {shown(status)}.")
     failure = _take(message, "error", dict, None)
+    personal = _take(message, "personal", dict, None)
     if (failure is None) != (status == "ok"):
         raise BadRequest("a reply has the field 'error' exactly when its status is 'error'.")
     return Reply(
@@ -220,8 +225,13 @@ def decode_reply(payload: bytes) -> Reply:
         songs=tuple(_decode_song(song) for song in _maps(message, "songs")),
         images=tuple(_decode_image(image) for image in _maps(message, "images")),
         timings_ms=_timings(message),
+        personal=None if personal is None else _decode_personal(personal),
         error=None if failure is None else _decode_failure(failure),
     )
+
+
+def _decode_personal(message: Mapping[str, Any]) -> Personal:
+    return Personal(user_weight=_take(message, "user_weight", float), known=_take(message, "known", bool))
 
 
 def _decode_failure(message: Mapping[str, Any]) -> Failure:

@@ -115,6 +115,10 @@ class ModelKeys:
         """Hash of song id -> float32 little-endian NE vector."""
         return self._key("ne", "songs", str(bucket))
 
+    def user_vectors(self, bucket: int) -> str:
+        """Hash of user id -> float32 little-endian NE vector; none where the version knows no user."""
+        return self._key("ne", "users", str(bucket))
+
     def song_cards(self, bucket: int) -> str:
         """Hash of song id -> msgpack song card."""
         return self._key("songs", str(bucket))
@@ -126,5 +130,5 @@ def bucket_count(entries: int) -> int:
 
 
 def bucket_of(key: str, buckets: int) -> int:
-    """Return the bucket of an image or song id: crc32(id) mod buckets."""
+    """Return the bucket of an image, song or user id: crc32(id) mod buckets."""
     return zlib.crc32(key.encode()) % buckets

@@ -57,6 +57,14 @@ def _check_number(name: str, value: int) -> None:
         raise BadRequest(f"{name} must be a whole number between {least} and {most}; got {shown(value)}.")
 
 
+def _check_user_weight(value: float | None) -> None:
+    if value is None:
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise BadRequest(f"user_weight must be a number between 0 and 1; got {shown(value)}.")
+
+
 def _check_text(name: str, value: str | None) -> None:
     if value is None:
         return
@@ -91,7 +99,13 @@ class Request:
     """Nearest catalogue images that songs are taken from."""
 
     songs_per_image: int = 2
-    user: str | None = None
+    user: str | None = field(default=None, repr=False)
+    """Whom the songs are for, an id of the listening log. Never shown."""
+
+    user_weight: float | None = None
+    """Share of the user's taste in the ranking of songs, 0 to 1; None leaves it to the song worker's setting. Without
+    `user` it means nothing."""
+
     ttl_ms: int = 30_000
     """Time allowed, counted by the Redis server's clock from the moment it is queued."""
 
@@ -107,6 +121,7 @@ class Request:
             _check_number(name, getattr(self, name))
         for name in ("uri", "user", "trace"):
             _check_text(name, getattr(self, name))
+        _check_user_weight(self.user_weight)
         if (self.image is None) == (self.uri is None):
             raise BadRequest("give either image (the photo's bytes) or uri, and not both.")
         self._check_image()
@@ -156,12 +171,14 @@ class Hits:
     """Redis server time."""
 
     timings_ms: Mapping[str, float]
-    user: str | None = None
+    user: str | None = field(default=None, repr=False)
+    user_weight: float | None = None
     trace: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("top_k", "songs_per_image"):
             _check_number(name, getattr(self, name))
+        _check_user_weight(self.user_weight)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,12 +203,24 @@ class Song:
     title: str
     artist: str
     distance: float
-    """Euclidean, between the NE vectors of song and neighbour image."""
+    """Euclidean, between the NE vectors of song and neighbour image; in a personal reply blended with that between song
+    and user, `(1 - user_weight) * |image - song| + user_weight * |user - song|`."""
 
     score: float
     """1 / (1 + distance): 1 is a perfect match."""
 
     via: Via
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Personal:
+    """What the user of a request had to do with the songs."""
+
+    user_weight: float
+    """Share of the user's taste in the ranking as it was applied: 0 where the model version does not know the user."""
+
+    known: bool
+    """Whether the model version has a vector for the user."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,6 +246,9 @@ class Reply:
     images: tuple[NeighbourImage, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """queue, decode, embed, search, songs, total. Decode, embed and search are times of the whole batch."""
+
+    personal: Personal | None = None
+    """There when the request named a user; a song worker of an earlier release leaves it out."""
 
     error: Failure | None = None
 

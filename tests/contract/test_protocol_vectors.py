@@ -24,6 +24,7 @@ from songlens_shared.messages import (
     Failure,
     Hits,
     NeighbourImage,
+    Personal,
     Reply,
     Request,
     Song,
@@ -72,7 +73,8 @@ def expected(kind: str, message: dict[str, Any]) -> Any:
         return build(Hits, message, images=images)
     songs = tuple(build(Song, song, via=Via(**song["via"])) for song in message.get("songs", ()))
     error = Failure(**message["error"]) if "error" in message else None
-    return build(Reply, message, images=images, songs=songs, error=error)
+    personal = Personal(**message["personal"]) if "personal" in message else None
+    return build(Reply, message, images=images, songs=songs, error=error, personal=personal)
 
 
 @pytest.mark.parametrize("vector", named(VECTORS["messages"]))
@@ -185,7 +187,8 @@ def test_page_lists_every_field(heading: str, kind: type) -> None:
     """Each message's table has every field of the message, and no other."""
     inner = {"Hits": ["keyword", *names(NeighbourImage)], "Reply": names(Song)}.get(heading, [])
     assert sorted(field_names(heading)) == sorted(["v", *names(kind), *inner])
-    assert {"image", "keyword", "line"} == set(names(Via)) <= set(re.findall(r"`(\w+)`", section("Reply")))
+    for map_ in (Via, Personal):
+        assert set(names(map_)) <= set(re.findall(r"`(\w+)`", section("Reply")))
 
 
 def test_page_gives_bounds_and_defaults() -> None:
@@ -196,6 +199,7 @@ def test_page_gives_bounds_and_defaults() -> None:
         assert table[name][2:4] == [f"{least:,} to {most:,}", f"{defaults[name]:,}"]
     assert f"1 to {MAX_IMAGE_BYTES:,} bytes" in table["image"][2]
     assert f"up to {MAX_TEXT_BYTES:,} bytes" in table["user"][2]
+    assert table["user_weight"][2] == "0 to 1"
     assert table["lane"][2:4] == [", ".join(f"`{lane}`" for lane in LANES), f"`{defaults['lane']}`"]
 
 
@@ -221,7 +225,7 @@ def test_page_lists_every_key() -> None:
         keys.MODEL_PREVIOUS,
         keys.MODEL_VERSIONS,
         model.manifest,
-        *(key(0)[:-1] + "B" for key in (model.image_vectors, model.song_vectors, model.song_cards)),
+        *(key(0)[:-1] + "B" for key in (model.image_vectors, model.song_vectors, model.user_vectors, model.song_cards)),
     ]
     text = section("Keys")
     listed = {name for row in rows(text) for name in re.findall(r"`(sl:[^`]+)`", row[0])}

@@ -59,6 +59,17 @@ def test_send_shows_songs(songlens: Songlens, worker: FakeWorker, photos: list[P
     assert [(request.top_k, request.lane, request.user) for request in worker.seen] == [(3, "bulk", "u1")] * 3
 
 
+def test_send_for_a_user(songlens: Songlens, worker: FakeWorker, photos: list[Path]) -> None:
+    """User and weight travel with the request, and what became of them is shown; a weight out of bounds is refused."""
+    shown = songlens("send", photos[0], "--user", "u1", "--user-weight", 0.75)
+    assert "Personal: the user's taste has a weight of 0.75." in shown.stdout
+    as_json = json.loads(songlens("send", "--json", photos[0], "--user", "u1").stdout)
+    assert as_json["personal"] == {"user_weight": 0.4, "known": True}
+    assert [(request.user, request.user_weight) for request in worker.seen] == [("u1", 0.75), ("u1", None)]
+    refused = songlens("send", photos[0], "--user", "u1", "--user-weight", 2)
+    assert (refused.returncode, "user_weight must be a number between 0 and 1" in refused.stderr) == (1, True)
+
+
 def test_send_json(songlens: Songlens, worker: FakeWorker, photos: list[Path]) -> None:
     """One JSON object a line, with the photo that it belongs to, and each its own songs."""
     ended = songlens("send", "--json", *photos)

@@ -38,7 +38,7 @@ from songlens_shared.broker import SOCKET_TIMEOUT_S, connect
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import REQUEST_ERRORS
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys, partition_of
-from songlens_shared.messages import Reply, Request
+from songlens_shared.messages import Personal, Reply, Request
 from songlens_shared.streams import stream_entries
 from songlens_workers.embedded import EmbeddedBroker
 
@@ -95,9 +95,12 @@ async def answer_once(broker: EmbeddedBroker) -> None:
 
 async def test_recommend(make: Make, worker: FakeWorker) -> None:
     """A photo goes in, songs come out; the functions library, missing on this new server, is loaded on the way."""
-    recommendation = await call(make().recommend, PHOTO, user="u1", top_k=3, images_k=4, songs_per_image=1, trace="t")
+    recommendation = await call(
+        make().recommend, PHOTO, user="u1", user_weight=0.7, top_k=3, images_k=4, songs_per_image=1, trace="t"
+    )
     [request] = worker.seen
     assert (request.image, request.user, request.trace, request.lane) == (PHOTO, "u1", "t", INTERACTIVE)
+    assert (request.user_weight, recommendation.personal) == (0.7, Personal(user_weight=0.7, known=True))
     assert (request.top_k, request.images_k, request.songs_per_image, request.ttl_ms) == (3, 4, 1, 30_000)
     assert recommendation.id == request.id
     assert [song.id for song in recommendation.songs] == [f"song-{request.id}"]

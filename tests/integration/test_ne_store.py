@@ -7,15 +7,15 @@ import struct
 import numpy as np
 import pytest
 import redis
-from song_models import cards, image_ids, manifest, random_vectors, song_ids
+from song_models import cards, image_ids, manifest, random_vectors, song_ids, user_ids
 
 from songlens_shared.errors import ModelDamaged
 from songlens_shared.keys import BUCKET_ENTRIES, ModelKeys, bucket_of
 from songlens_workers.songs.ne_store import NeStore, Vectors
 
 VERSION = "20260102-030405-abc"
-IMAGES, SONGS = 2 * BUCKET_ENTRIES + 50, 3 * BUCKET_ENTRIES + 7
-MANIFEST = manifest(VERSION, images=IMAGES, songs=SONGS, dimensions=8)
+IMAGES, SONGS, USERS = 2 * BUCKET_ENTRIES + 50, 3 * BUCKET_ENTRIES + 7, BUCKET_ENTRIES + 3
+MANIFEST = manifest(VERSION, images=IMAGES, songs=SONGS, dimensions=8, users=USERS, user_buckets=2)
 KEYS = ModelKeys(VERSION)
 
 
@@ -26,6 +26,7 @@ def store(connection: redis.Redis) -> NeStore:
     store.write_image_vectors(image_ids(IMAGES), random_vectors(1, IMAGES))
     store.write_song_vectors(song_ids(SONGS), random_vectors(2, SONGS))
     store.write_song_cards(cards(song_ids(SONGS), VERSION))
+    store.write_user_vectors(user_ids(USERS), random_vectors(3, USERS))
     return store
 
 
@@ -43,6 +44,34 @@ def test_every_vector_comes_back_bit_by_bit(store: NeStore) -> None:
     found = store.image_vectors([image_ids(IMAGES)[number] for number in wanted])
     assert bits(found) == bits(random_vectors(1, IMAGES)[wanted])
     assert store.image_vectors([]).shape == (0, 8)
+
+
+def test_users_come_back_and_unknown_ones_are_none(store: NeStore) -> None:
+    """In the order asked for; a user that the version does not know is no error and does not move the others."""
+    found = store.user_vectors([user_ids(USERS)[1001], "nobody", "", user_ids(USERS)[0]])
+    assert [None if vector is None else bits(vector) for vector in found] == [
+        bits(random_vectors(3, USERS)[1001]),
+        None,
+        None,
+        bits(random_vectors(3, USERS)[0]),
+    ]
+    assert store.user_vectors([]) == []
+
+
+def test_a_version_without_users_asks_nobody(connection: redis.Redis) -> None:
+    """A version built without a listening log, or before there were users, knows no user."""
+    earlier = manifest("earlier", images=1, songs=1, dimensions=8)
+    assert (earlier.users, earlier.user_buckets) == (0, 0)
+    assert NeStore(connection, earlier).user_vectors(["someone", "nobody"]) == [None, None]
+
+
+def test_a_damaged_user_is_not_named(connection: redis.Redis, store: NeStore) -> None:
+    """A user vector of another length is a damaged version; the sentence, which goes to the log, names no user."""
+    user = user_ids(USERS)[5]
+    connection.hset(KEYS.user_vectors(bucket_of(user, MANIFEST.user_buckets)), user, bytes(31))
+    with pytest.raises(ModelDamaged, match="8 dimensions") as damage:
+        store.user_vectors([user])
+    assert user not in damage.value.message
 
 
 def test_cards_come_back(store: NeStore) -> None:

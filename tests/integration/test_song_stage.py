@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import redis
-from song_models import image_ids, publish, random_vectors, song_ids
+from song_models import image_ids, publish, random_vectors, song_ids, user_ids
 from stages import CLIENT, KEYS
 
-from songlens_shared.codec import encode_hits
+from songlens_shared.codec import encode_hits, encode_reply
 from songlens_shared.errors import BadRequest, ModelDamaged, NoModel, UnsupportedVersion
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import ModelKeys
-from songlens_shared.messages import Hits, NeighbourImage, Reply
+from songlens_shared.messages import Hits, NeighbourImage, Personal, Reply
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.stage import Answer, Outcome, Work
+from songlens_workers.songs.model import SongModel
 from songlens_workers.songs.ne_store import Vectors
-from songlens_workers.songs.stage import SongModel, SongStage
+from songlens_workers.songs.stage import SongStage
 
-IMAGES, SONGS = 12, 60
+IMAGES, SONGS, USERS = 12, 60, 4
+DEFAULT_WEIGHT = 0.6
 
 
 class Songs:
@@ -30,10 +33,10 @@ class Songs:
 
     def __init__(self, connection: redis.Redis) -> None:
         published = PublishedModels(connection)
-        load = partial(SongModel.load, connection, published, vector_cache=100, card_cache=100)
+        load = partial(SongModel.load, connection, published, vector_cache=100, card_cache=100, user_cache=10)
         self.live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=60)
         self.live.open()
-        self.stage = SongStage(self.live, load=load, clock=ServerClock())
+        self.stage = SongStage(self.live, load=load, clock=ServerClock(), user_weight=DEFAULT_WEIGHT)
 
     def run(self, *batch: Hits) -> list[Outcome]:
         return self.stage.run([self.stage.prepare(work(encode_hits(hits))) for hits in batch])
@@ -58,7 +61,15 @@ def work(payload: bytes) -> Work:
     return Work(delivery, claimed_ms=1_700_000_000_040)
 
 
-def hits(model: str, *images: int, id: str = "r1", top_k: int = 10, songs_per_image: int = 2) -> Hits:
+def hits(
+    model: str,
+    *images: int,
+    id: str = "r1",
+    top_k: int = 10,
+    songs_per_image: int = 2,
+    user: str | None = None,
+    user_weight: float | None = None,
+) -> Hits:
     return Hits(
         id=id,
         client=CLIENT,
@@ -71,6 +82,8 @@ def hits(model: str, *images: int, id: str = "r1", top_k: int = 10, songs_per_im
         songs_per_image=songs_per_image,
         submitted_ms=1_700_000_000_000,
         timings_ms={"queue": 5.0, "decode": 1.0, "embed": 2.0, "search": 3.0},
+        user=user,
+        user_weight=user_weight,
     )
 
 
@@ -214,3 +227,105 @@ def test_vectors_and_cards_are_cached(connection: redis.Redis, vectors: dict[str
     connection.delete(ModelKeys("v1").image_vectors(0), ModelKeys("v1").song_cards(0))
     assert ids(songs.replies(hits("v1", 2, 1))[0]) != []
     assert ids(songs.replies(hits("v1", 1, 2))[0]) == ids(first[0])
+
+
+@pytest.fixture
+def users() -> Vectors:
+    """The vectors of four users."""
+    return random_vectors(30, USERS)
+
+
+def songs_of(reply: Reply) -> bytes:
+    """The songs of a reply as they go over the wire."""
+    return encode_reply(replace(reply, id="", timings_ms={}, images=(), personal=None))
+
+
+def expected_for(
+    images: Vectors, songs: Vectors, user: Vectors, chosen: tuple[int, ...], weight: float
+) -> list[tuple[str, float]]:
+    """Return the two songs of each image that are nearest to image and user, and their distances, by brute force."""
+    exact = songs.astype(np.float64)
+    found: dict[int, float] = {}
+    for number in chosen:
+        from_image, from_user = (np.linalg.norm(exact - point, axis=1) for point in (images[number], user))
+        blended = (1 - weight) * from_image + weight * from_user
+        ranked = [song for song in np.argsort(blended, kind="stable").tolist() if song not in found][:2]
+        found |= {song: float(blended[song]) for song in ranked}
+    return [(song_ids(SONGS)[song], distance) for song, distance in found.items()]
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0, None])
+def test_songs_for_a_user(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors, weight: float | None
+) -> None:
+    """Distances are blended by the weight asked for, or else by the worker's own, and the reply says which it was."""
+    publish(connection, "v1", *vectors["v1"], users)
+    (reply,) = Songs(connection).replies(hits("v1", 3, 1, 4, 0, 5, user=user_ids(USERS)[2], user_weight=weight))
+    applied = DEFAULT_WEIGHT if weight is None else weight
+    assert reply.personal == Personal(user_weight=applied, known=True)
+    expected_songs = expected_for(*vectors["v1"], users[2], (3, 1, 4, 0, 5), applied)
+    assert ids(reply) == [song for song, _ in expected_songs]
+    assert [song.distance for song in reply.songs] == pytest.approx([d for _, d in expected_songs], rel=1e-6)
+    assert [song.score for song in reply.songs] == pytest.approx([1 / (1 + song.distance) for song in reply.songs])
+
+
+def test_without_any_weight_the_songs_are_the_papers(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors
+) -> None:
+    """Weight 0 and a user that is not known give, byte for byte, the songs of nobody, and the reply says which it is.
+
+    In one batch with requests for users, which share its images and want more songs.
+    """
+    publish(connection, "v1", *vectors["v1"], users)
+    songs = Songs(connection)
+    (nobody,) = songs.replies(hits("v1", 3, 1, 4))
+    known = user_ids(USERS)[0]
+    none, zero, unknown, personal = songs.replies(
+        hits("v1", 3, 1, 4),
+        hits("v1", 3, 1, 4, user=known, user_weight=0.0),
+        hits("v1", 3, 1, 4, user="nobody we know", user_weight=0.9),
+        hits("v1", 4, 3, top_k=40, user=known, user_weight=0.9),
+    )
+    assert songs_of(none) == songs_of(zero) == songs_of(unknown) == songs_of(nobody)
+    assert (none.personal, nobody.personal) == (None, None)
+    assert zero.personal == Personal(user_weight=0.0, known=True)
+    assert unknown.personal == Personal(user_weight=0.0, known=False)
+    assert personal.personal == Personal(user_weight=0.9, known=True)
+    assert ids(personal)[:2] == [song for song, _ in expected_for(*vectors["v1"], users[0], (4,), 0.9)]
+
+
+def test_users_of_one_batch_do_not_mix(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors
+) -> None:
+    """Each request of a batch gets what it gets alone: several users, weights, versions, one without any image."""
+    publish(connection, "v1", *vectors["v1"], users)
+    publish(connection, "v2", *vectors["v2"])
+    songs = Songs(connection)
+    first, second = user_ids(USERS)[:2]
+    batch = [
+        hits("v1", 0, 1, 2, user=first, user_weight=0.5, top_k=4),
+        hits("v1", 2, 1, user=second, user_weight=0.5, top_k=30),
+        hits("v1", 2, 1, 2, user=second, user_weight=0.9),
+        hits("v1", user=first, user_weight=0.5),
+        hits("v1", 7, 1),
+        hits("v2", 7, 1, user=first, user_weight=0.5),
+    ]
+    together = songs.replies(*batch)
+    alone = [songs.replies(one)[0] for one in batch]
+    assert [songs_of(reply) for reply in together] == [songs_of(reply) for reply in alone]
+    assert [len(reply.songs) for reply in together] == [4, 30, 10, 0, 10, 10]
+    assert together[5].personal == Personal(user_weight=0.0, known=False)  # v2 was built without a listening log
+
+
+def test_user_vectors_are_cached(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors
+) -> None:
+    """A user who was there before is not read again."""
+    publish(connection, "v1", *vectors["v1"], users)
+    songs = Songs(connection)
+    asked = hits("v1", 1, 2, user=user_ids(USERS)[1], user_weight=0.5)
+    (before,) = songs.replies(asked)
+    connection.delete(ModelKeys("v1").user_vectors(0))
+    (after,) = songs.replies(asked)
+    assert songs_of(after) == songs_of(before)
+    assert after.personal == before.personal

@@ -153,10 +153,13 @@ def test_hits_are_the_nearest_images(vision: Vision, backbone: Backbone) -> None
 def test_hits_carry_the_request_on(vision: Vision) -> None:
     """Who asked, for what, from which version, and the time spent so far; and no image bytes."""
     image = photo(100)
-    asked = request(image, "r9", top_k=7, images_k=2, songs_per_image=3, user="someone", trace="00-abc")
+    asked = request(
+        image, "r9", top_k=7, images_k=2, songs_per_image=3, user="someone", user_weight=0.3, trace="00-abc"
+    )
     (hits,) = run(vision, asked)
     assert (hits.id, hits.client, hits.model) == ("r9", CLIENT, "v1")
     assert (hits.top_k, hits.songs_per_image, hits.user, hits.trace) == (7, 3, "someone", "00-abc")
+    assert hits.user_weight == 0.3
     assert hits.submitted_ms == 1_700_000_000_000
     assert hits.timings_ms["queue"] == 25.0
     assert set(hits.timings_ms) == {"queue", "decode", "embed", "search"}

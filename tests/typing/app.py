@@ -15,6 +15,7 @@ from songlens import (
     DeadlineExceeded,
     Handle,
     NeighbourImage,
+    Personal,
     Photo,
     QueueFull,
     Received,
@@ -30,7 +31,7 @@ def titles(photo: Photo) -> list[str]:
     """The ten lines of a web handler."""
     with Client("redis://localhost", name="shop", partitions=2) as client:
         try:
-            recommendation = client.recommend(photo, top_k=5, user="u1", timeout_s=2.5)
+            recommendation = client.recommend(photo, top_k=5, user="u1", user_weight=0.5, timeout_s=2.5)
         except QueueFull as error:
             time.sleep(error.retry_after_ms / 1000)
             return []
@@ -41,6 +42,7 @@ def titles(photo: Photo) -> list[str]:
         assert_type(recommendation, Recommendation)
         assert_type(recommendation.songs, tuple[Song, ...])
         assert_type(recommendation.images[0], NeighbourImage)
+        assert_type(recommendation.personal, Personal | None)
         return [f"{song.title} {song.artist} {song.via.line} {song.score:.2f}" for song in recommendation.songs]
 
 
@@ -91,3 +93,4 @@ def mistakes(client: Client) -> None:
     client.recommend(b"", topk=3)  # type: ignore[call-arg]
     client.submit(b"", top_k="3")  # type: ignore[arg-type]
     client.submit(b"", user=42)  # type: ignore[arg-type]
+    client.submit(b"", user_weight="0.5")  # type: ignore[arg-type]

@@ -54,3 +54,18 @@ def test_always_right_and_never_over_its_limit(limit: int, calls: list[list[str]
     for keys in calls:
         assert list(cache.get_many(keys).items()) == [(key, key.upper()) for key in dict.fromkeys(keys)]
         assert len(cache) <= limit
+
+
+def test_what_does_not_exist_is_not_kept() -> None:
+    """None is asked for again each time, and its key, which a stranger may have made up, takes no room."""
+    asked: list[str] = []
+
+    def fetch(keys: Sequence[str]) -> list[str | None]:
+        asked.extend(keys)
+        return [key.upper() if key == "known" else None for key in keys]
+
+    cache: BatchCache[str | None] = BatchCache(10, fetch)
+    for _ in range(2):
+        assert cache.get_many(["known", "unknown"]) == {"known": "KNOWN", "unknown": None}
+    assert asked == ["known", "unknown", "unknown"]
+    assert len(cache) == 1

@@ -27,6 +27,7 @@ from songlens_shared.messages import (
     Failure,
     Hits,
     NeighbourImage,
+    Personal,
     Reply,
     Request,
     Song,
@@ -53,6 +54,7 @@ REQUESTS = st.builds(
     images_k=option("images_k"),
     songs_per_image=option("songs_per_image"),
     user=st.none() | TEXT,
+    user_weight=st.none() | st.floats(0, 1),
     ttl_ms=option("ttl_ms"),
     trace=st.none() | TEXT,
 )
@@ -69,6 +71,7 @@ HITS = st.builds(
     submitted_ms=WHOLE,
     timings_ms=TIMINGS,
     user=st.none() | TEXT,
+    user_weight=st.none() | st.floats(0, 1),
     trace=st.none() | TEXT,
 )
 SONGS = st.builds(
@@ -88,6 +91,7 @@ REPLIES = st.builds(
     songs=st.lists(SONGS, max_size=5).map(tuple),
     images=st.lists(IMAGES, max_size=5).map(tuple),
     timings_ms=TIMINGS,
+    personal=st.none() | st.builds(Personal, user_weight=st.floats(0, 1), known=st.booleans()),
 )
 ERROR_REPLIES = st.builds(
     Reply,

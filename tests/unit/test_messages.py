@@ -27,6 +27,11 @@ def request(**fields: Any) -> Request:
     return Request(**{"id": "r1", "client": "app", "image": b"photo", **fields})
 
 
+def hits(**fields: Any) -> Hits:
+    least = {"id": "r1", "client": "app", "model": "m1", "images": (), "top_k": 10, "songs_per_image": 2}
+    return Hits(**{**least, "submitted_ms": 1, "timings_ms": {}, **fields})
+
+
 def test_defaults_are_the_method_of_the_paper() -> None:
     """Five neighbour images, two songs each, ten songs."""
     wanted = request()
@@ -156,9 +161,25 @@ def test_photos_are_never_shown() -> None:
     assert "secret" not in repr(Request(id="r1", client="app", image=b"secret pixels"))
 
 
+@pytest.mark.parametrize("weight", [-0.001, 1.001, float("nan"), float("inf"), True, "0.5", b"1"])
+def test_a_user_weight_is_a_share(weight: Any) -> None:
+    """Whatever is no number between 0 and 1 is refused, in requests and in hits; the bounds themselves pass."""
+    with pytest.raises(BadRequest, match="user_weight must be a number between 0 and 1"):
+        request(user="u", user_weight=weight)
+    with pytest.raises(BadRequest, match="user_weight"):
+        hits(user_weight=weight)
+    assert [request(user_weight=bound).user_weight for bound in (0, 1, 0.0, 1.0, None)] == [0, 1, 0.0, 1.0, None]
+
+
+def test_users_are_never_shown() -> None:
+    """The text form of a request and of hits, as a traceback or log line may show it, does not name the user."""
+    assert "secret" not in repr(request(user="secret listener"))
+    assert "secret" not in repr(hits(user="secret listener"))
+
+
 @pytest.mark.parametrize("name", ["top_k", "songs_per_image"])
 def test_hits_keep_the_bounds_of_requests(name: str) -> None:
     """A foreign writer cannot ask the song stage for more than a request may."""
     numbers = {"top_k": 10, "songs_per_image": 2, name: 10_000}
     with pytest.raises(BadRequest, match=f"{name} must be a whole number between"):
-        Hits(id="r1", client="app", model="m1", images=(), submitted_ms=1, timings_ms={}, **numbers)
+        hits(**numbers)

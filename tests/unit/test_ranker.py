@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from songlens_workers.songs.ranker import Pick, Positions, SongRanker, Vectors, pick
+from songlens_workers.songs.ranker import Blends, Exact, Pick, Positions, SongRanker, Vectors, pick
 
 
 def brute_force(songs: Vectors, images: Vectors, k: int) -> tuple[Vectors, Positions]:
@@ -25,7 +25,7 @@ def assert_nearest(songs: Vectors, images: Vectors, k: int) -> None:
     assert distances.dtype == np.float32
     assert positions.dtype == np.int64
     np.testing.assert_array_equal(positions, expected_positions)
-    np.testing.assert_allclose(distances, expected_distances, rtol=1e-6)
+    np.testing.assert_allclose(distances, expected_distances.astype(np.float32), rtol=1e-6)
 
 
 # Few different values, so that duplicates and equal distances are the rule; far from the origin, so that the matrix
@@ -85,6 +85,90 @@ def test_shapes_are_checked() -> None:
         ranker.nearest(np.ones((2, 4), np.float32), 1)
     with pytest.raises(ValueError, match="rank 0"):
         ranker.nearest(np.ones((2, 8), np.float32), 0)
+    right, wrong = np.ones((2, 8), np.float32), np.ones((2, 4), np.float32)
+    for images, users in ((right, wrong), (wrong, right)):
+        with pytest.raises(ValueError, match=r"\(2, 4\)"):
+            ranker.nearest_blended(images, users, blends_of([(0, 0, 0.5)]), 1)
+
+
+def brute_force_blended(
+    songs: Vectors, images: Vectors, users: Vectors, blends: Blends, k: int
+) -> tuple[Exact, Positions]:
+    """Measure every song from image and user in float64, blend, and sort by distance and then by position."""
+    exact = [vectors.astype(np.float64) for vectors in (songs, images, users)]
+    from_image = np.linalg.norm(exact[0][None] - exact[1][blends.images, None], axis=2)  # (R, S)
+    from_user = np.linalg.norm(exact[0][None] - exact[2][blends.users, None], axis=2)
+    weights = blends.weights[:, None]
+    distances = (1 - weights) * from_image + weights * from_user
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, order, 1), order
+
+
+def assert_nearest_blended(songs: Vectors, images: Vectors, users: Vectors, blends: Blends, k: int) -> None:
+    distances, positions = SongRanker(songs).nearest_blended(images, users, blends, k)
+    expected_distances, expected_positions = brute_force_blended(songs, images, users, blends, k)
+    assert (distances.dtype, positions.dtype) == (np.float32, np.int64)
+    np.testing.assert_array_equal(positions, expected_positions)
+    np.testing.assert_allclose(distances, expected_distances.astype(np.float32), rtol=1e-6)
+
+
+def blends_of(pairs: list[tuple[int, int, float]]) -> Blends:
+    return Blends(
+        images=np.array([image for image, _, _ in pairs], np.int64),
+        users=np.array([user for _, user, _ in pairs], np.int64),
+        weights=np.array([weight for _, _, weight in pairs], np.float64),
+    )
+
+
+WEIGHTS = st.sampled_from([0.0, 1e-9, 0.25, 0.4, 0.5, 1 - 1e-9, 1.0]) | st.floats(0, 1)
+
+
+@st.composite
+def blended_problems(draw: st.DrawFn) -> tuple[Vectors, Vectors, Vectors, Blends, int]:
+    dimensions = draw(st.integers(1, 6))
+    elements = draw(st.sampled_from([COARSE, TINY]))
+    offset = np.float32(draw(st.sampled_from([0.0, 1.0, 1000.0])))
+
+    def points(least: int, most: int) -> Vectors:
+        return draw(hnp.arrays(np.float32, (draw(st.integers(least, most)), dimensions), elements=elements)) + offset
+
+    songs, images, users = points(1, 80), points(1, 3), points(1, 3)
+    pair = st.tuples(st.integers(0, len(images) - 1), st.integers(0, len(users) - 1), WEIGHTS)
+    return songs, images, users, blends_of(draw(st.lists(pair, max_size=6))), draw(st.integers(1, 100))
+
+
+@given(blended_problems())
+def test_blended_is_what_brute_force_finds(problem: tuple[Vectors, Vectors, Vectors, Blends, int]) -> None:
+    """Exactly the nearest songs by blended distance in exactly the right order, whatever the weights and the ties."""
+    assert_nearest_blended(*problem)
+
+
+def test_blends_that_the_matrix_product_cannot_tell_apart() -> None:
+    """Songs a hair apart, far from the origin, right at image and user: rounding hides no nearer one."""
+    generator = np.random.default_rng(7)
+    songs = (300 + generator.permutation(500)[:, None] * 1e-4 + np.zeros((500, 64))).astype(np.float32)
+    images, users = np.full((1, 64), 300, np.float32), np.full((1, 64), 300.05, np.float32)
+    assert_nearest_blended(songs, images, users, blends_of([(0, 0, weight) for weight in (0.0, 0.3, 0.5, 0.9)]), 10)
+
+
+def test_no_weight_is_the_papers_ranking_and_all_weight_is_the_users() -> None:
+    """The ends of the blend are the plain rankings from the image and from the user, distances bit for bit."""
+    generator = np.random.default_rng(13)
+    songs, images, users = (generator.normal(size=(rows, 16)).astype(np.float32) for rows in (300, 4, 4))
+    ranker = SongRanker(songs)
+    for weight, points in ((0.0, images), (1.0, users)):
+        blended = ranker.nearest_blended(images, users, blends_of([(row, row, weight) for row in range(4)]), 12)
+        for found, plain in zip(blended, ranker.nearest(points, 12), strict=True):
+            np.testing.assert_array_equal(found, plain)
+
+
+def test_many_blends_take_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds are computed block by block, and the seams do not show."""
+    monkeypatch.setattr("songlens_workers.songs.ranker._BLOCK_SCORES", 1000)
+    generator = np.random.default_rng(17)
+    songs, images, users = (generator.normal(size=(rows, 16)).astype(np.float32) for rows in (300, 9, 5))
+    pairs = [(int(generator.integers(9)), int(generator.integers(5)), float(generator.random())) for _ in range(40)]
+    assert_nearest_blended(songs, images, users, blends_of(pairs), 7)
 
 
 def ranked(*rows: list[int]) -> tuple[Vectors, Positions]:

@@ -6,15 +6,25 @@ import pytest
 
 from songlens import Recommendation
 from songlens_shared.errors import REQUEST_ERRORS, RequestError
-from songlens_shared.messages import NeighbourImage, Reply, Song, Via, error_reply
+from songlens_shared.messages import NeighbourImage, Personal, Reply, Song, Via, error_reply
 
 
 def test_songs_of_a_reply() -> None:
     """A recommendation holds what the reply holds."""
     song = Song(id="s", title="t", artist="a", distance=0.5, score=0.6, via=Via(image="i", keyword="k", line="l"))
     image = NeighbourImage(id="i", distance=1.0, keywords=("k",))
-    reply = Reply(id="r1", status="ok", model="m1", songs=(song,), images=(image,), timings_ms={"total": 1.0})
+    personal = Personal(user_weight=0.5, known=True)
+    reply = Reply(
+        id="r1",
+        status="ok",
+        model="m1",
+        songs=(song,),
+        images=(image,),
+        timings_ms={"total": 1.0},
+        personal=personal,
+    )
     got = Recommendation.from_reply(reply)
+    assert got.personal is personal
     assert (got.id, got.model, got.songs, got.images, got.timings_ms) == ("r1", "m1", (song,), (image,), {"total": 1.0})
 
 

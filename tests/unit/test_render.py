@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from io import StringIO
 
+import pytest
 from fake_worker import one_song
 from rich.console import Console
 
 from songlens import BadImage, Recommendation
-from songlens.commands.render import as_json, error_json, queued_json, show, timings
-from songlens_shared.messages import Request
+from songlens.commands.render import as_json, error_json, personal, queued_json, show, timings
+from songlens_shared.messages import Personal, Request
 
 RECOMMENDATION = Recommendation.from_reply(one_song(Request(id="r1", client="app", image=b"photo")))
 
@@ -35,6 +36,24 @@ def test_a_person_sees_everything() -> None:
         "model m1",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("taste", "sentence"),
+    [
+        (Personal(user_weight=0.4, known=True), "Personal: the user's taste has a weight of 0.4."),
+        (Personal(user_weight=0.0, known=True), "Not personal: the user's taste was given no weight."),
+        (Personal(user_weight=0.0, known=False), "Not personal: the model does not know this user."),
+    ],
+)
+def test_whether_songs_are_personal(taste: Personal, sentence: str) -> None:
+    """With a user it is said whether and how much the songs are personal, and why not; without one nothing is said."""
+    assert personal(taste) == sentence
+    assert "ersonal" not in shown()
+    out = StringIO()
+    request = Request(id="r1", client="app", image=b"photo", user="u", user_weight=0.4)
+    show(Console(file=out, width=140), "beach.jpg", Recommendation.from_reply(one_song(request)))
+    assert "weight of 0.4" in out.getvalue()
 
 
 def test_markup_in_names_is_shown_as_it_is() -> None:

@@ -134,6 +134,13 @@ class SongsSettings(StageSettings):
     prepare_threads: int = Field(1, ge=1, le=256, description="Threads that decode hits ahead of the batch.")
     vector_cache: int = Field(100_000, ge=0, description="NE vectors of images kept in memory.")
     card_cache: int = Field(20_000, ge=0, description="Song cards kept in memory.")
+    user_cache: int = Field(100_000, ge=0, description="NE vectors of users kept in memory.")
+    user_weight: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="Share of the user's taste in the ranking of songs for a request that names a user and no weight.",
+    )
 
 
 Stage = Literal["vision", "songs"]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from songlens.recommendation import Recommendation
 from songlens_shared.errors import RequestError
+from songlens_shared.messages import Personal
 
 _STEPS = ("queue", "decode", "embed", "search", "songs", "total")
 
@@ -23,6 +24,8 @@ def show(console: Console, title: str, recommendation: Recommendation) -> None:
     console.rule(f"[bold]{escape(title)}", align="left")
     console.print(_images(recommendation))
     console.print(_songs(recommendation))
+    if recommendation.personal is not None:
+        console.print(personal(recommendation.personal))
     console.print(f"[dim]{timings(recommendation.timings_ms)} · model {escape(recommendation.model)}")
 
 
@@ -54,6 +57,15 @@ def _songs(recommendation: Recommendation) -> Table:
             f"{song.distance:.3f}",
         )
     return table
+
+
+def personal(taste: Personal) -> str:
+    """Return in a sentence what the user had to do with the songs."""
+    if not taste.known:
+        return "Not personal: the model does not know this user."
+    if not taste.user_weight:
+        return "Not personal: the user's taste was given no weight."
+    return f"Personal: the user's taste has a weight of {taste.user_weight:g}."
 
 
 def timings(timings_ms: Mapping[str, float]) -> str:

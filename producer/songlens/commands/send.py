@@ -32,7 +32,10 @@ def command(
     images_k: Annotated[int, typer.Option(help="Neighbour images that songs are taken from.")] = 5,
     songs_per_image: Annotated[int, typer.Option(help="Songs taken from each neighbour image.")] = 2,
     lane: Annotated[str, typer.Option(help="interactive or bulk.")] = INTERACTIVE,
-    user: Annotated[str | None, typer.Option(help="Listener that the songs are for.")] = None,
+    user: Annotated[str | None, typer.Option(help="Whom the songs are for, a user of the listening log.")] = None,
+    user_weight: Annotated[
+        float | None, typer.Option(help="Share of the user's taste, 0 to 1; by default what the workers are set to.")
+    ] = None,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds allowed for each photo.")] = 30.0,
     name: Annotated[str | None, typer.Option("--client", help="Name of a durable reply channel.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the songs; --no-wait prints request ids.")] = True,
@@ -44,6 +47,7 @@ def command(
         "songs_per_image": songs_per_image,
         "lane": lane,
         "user": user,
+        "user_weight": user_weight,
         "timeout_s": timeout_s,
     }
     failures = 0

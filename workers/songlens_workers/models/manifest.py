@@ -16,9 +16,11 @@ IMAGE_INDEX = "image_index.faiss"
 IMAGE_VECTORS = "ne_images.npy"
 SONG_VECTORS = "ne_songs.npy"
 KEYWORD_VECTORS = "ne_keywords.npy"
+USER_VECTORS = "ne_users.npy"
 WORD2VEC = "ne.txt"
 SONGS = "songs.parquet"
 IMAGES = "images.parquet"
+USERS = "users.parquet"
 REPORT = "report.json"
 MANIFEST = "manifest.json"
 
@@ -76,9 +78,13 @@ class Manifest(BaseModel):
     ne_dimensions: int
     images: int
     songs: int
+    users: int = 0
+    """Users with a vector; 0 for a version that was built without a listening log, or before there were users."""
+
     keywords: list[str]
     image_buckets: int
     song_buckets: int
+    user_buckets: int = 0
     config: dict[str, Any]
     config_sha256: str
     files: dict[str, FileEntry] = Field(default_factory=dict)

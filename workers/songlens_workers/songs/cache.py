@@ -10,7 +10,10 @@ V = TypeVar("V")
 
 
 class BatchCache(Generic[V]):
-    """Keeps the values used last. Not thread-safe."""
+    """Keeps the values used last. Not thread-safe.
+
+    None stands for something that does not exist, and is not kept: its key comes from outside, of any length.
+    """
 
     def __init__(self, limit: int, fetch: Callable[[Sequence[str]], Sequence[V]]) -> None:
         self._limit = limit
@@ -31,6 +34,8 @@ class BatchCache(Generic[V]):
 
     def _keep(self, found: dict[str, V]) -> None:
         for key, value in found.items():
+            if value is None:
+                continue
             self._values[key] = value
             self._values.move_to_end(key)
         while len(self._values) > self._limit:

@@ -36,6 +36,10 @@ class NeStore:
         """Write float32 (N, D) vectors under their song ids."""
         self._write(self._keys.song_vectors, self._manifest.song_buckets, _packed(ids, vectors))
 
+    def write_user_vectors(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Write float32 (N, D) vectors under their user ids."""
+        self._write(self._keys.user_vectors, self._manifest.user_buckets, _packed(ids, vectors))
+
     def write_song_cards(self, cards: Iterable[tuple[str, SongCard]]) -> None:
         """Write song cards under their song ids."""
         packed = ((song_id, card.pack()) for song_id, card in cards)
@@ -70,23 +74,37 @@ class NeStore:
         """Return float32 (N, D) for image ids, in one round trip; raises `ModelDamaged` for one that is missing."""
         return self._unpacked(self._read(self._keys.image_vectors, self._manifest.image_buckets, ids))
 
+    def user_vectors(self, ids: Sequence[str]) -> list[Vectors | None]:
+        """Return float32 (D,) for each user id, in one round trip; None for a user that the version does not know."""
+        if not self._manifest.users:
+            return [None] * len(ids)
+        found = self._fetch(self._keys.user_vectors, self._manifest.user_buckets, ids)
+        known = iter(self._unpacked([packed for packed in found if packed is not None]))
+        return [None if packed is None else next(known) for packed in found]
+
     def song_cards(self, ids: Sequence[str]) -> list[SongCard]:
         """Return the cards of song ids, in one round trip; raises `ModelDamaged` for one that is missing."""
         return [SongCard.unpack(card) for card in self._read(self._keys.song_cards, self._manifest.song_buckets, ids)]
 
     def _read(self, key: Callable[[int], str], buckets: int, ids: Sequence[str]) -> list[bytes]:
+        """Return the entry of every id; raises `ModelDamaged` for one that is missing."""
+        found = self._fetch(key, buckets, ids)
+        missing = [item_id for item_id, entry in zip(ids, found, strict=True) if entry is None]
+        if missing:
+            raise self._damaged(f"lacks {len(missing)} entries, such as {missing[0]!r}")
+        return [entry for entry in found if entry is not None]
+
+    def _fetch(self, key: Callable[[int], str], buckets: int, ids: Sequence[str]) -> list[bytes | None]:
+        """Return the entries of ids in their order, None for those that are missing, in one round trip."""
         by_bucket: dict[int, list[str]] = {}
         for item_id in ids:
             by_bucket.setdefault(bucket_of(item_id, buckets), []).append(item_id)
         pipeline = self._redis.pipeline(transaction=False)
         for bucket, members in by_bucket.items():
             pipeline.hmget(key(bucket), members)
-        found: dict[str, bytes] = {}
+        found: dict[str, bytes | None] = {}
         for members, values in zip(by_bucket.values(), pipeline.execute(), strict=True):
             found.update(zip(members, values, strict=True))
-        missing = [item_id for item_id in ids if found[item_id] is None]
-        if missing:
-            raise self._damaged(f"lacks {len(missing)} entries, such as {missing[0]!r}")
         return [found[item_id] for item_id in ids]
 
     def _unpacked(self, packed: Sequence[bytes]) -> Vectors:
@@ -110,6 +128,8 @@ class NeStore:
         for bucket in range(self._manifest.song_buckets):
             pipeline.unlink(self._keys.song_vectors(bucket))
             pipeline.unlink(self._keys.song_cards(bucket))
+        for bucket in range(self._manifest.user_buckets):
+            pipeline.unlink(self._keys.user_vectors(bucket))
         pipeline.execute()
 
 

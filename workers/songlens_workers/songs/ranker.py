@@ -1,6 +1,7 @@
 """From neighbour images to songs: nearest NE vectors, and which of them are picked.
 
-Paper, section 2.3: for each of the top images, the top songs by Euclidean distance between NE vectors.
+Paper, section 2.3: for each of the top images, the top songs by Euclidean distance between NE vectors. For a user the
+distance is blended, which is ours: (1 - w) * |image - song| + w * |user - song|.
 """
 
 from __future__ import annotations
@@ -27,6 +28,25 @@ class Pick:
     song: int
     image: int
     distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blends:
+    """R rankings, each for an image and a user: the row of either among its vectors, and the weight of the user."""
+
+    images: Positions
+    """int64 (R,)"""
+    users: Positions
+    """int64 (R,)"""
+    weights: Exact
+    """float64 (R,), 0 to 1"""
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def part(self, rows: slice) -> Blends:
+        """Return some of the rankings."""
+        return Blends(self.images[rows], self.users[rows], self.weights[rows])
 
 
 class SongRanker:
@@ -59,14 +79,41 @@ class SongRanker:
         k = min(k, len(self))
         distances = np.empty((len(images), k), np.float32)
         positions = np.empty((len(images), k), np.int64)
-        step = max(1, _BLOCK_SCORES // len(self))
+        step = self._rows_at_once(k)
         for start in range(0, len(images), step):
             block = slice(start, start + step)
             distances[block], positions[block] = self._ranked(images[block].astype(np.float64), k)
         return distances, positions
 
+    def nearest_blended(self, images: Vectors, users: Vectors, blends: Blends, k: int) -> tuple[Vectors, Positions]:
+        """Return distances float32 (R, K) and song positions int64 (R, K) of each blend, nearest first.
+
+        `images` (N, D) and `users` (M, D) are what the blends' rows point at. Songs at the same distance come in their
+        own order. Raises `ValueError` for another D, or k < 1.
+        """
+        for points in (images, users):
+            if points.ndim != 2 or points.shape[1] != self._vectors.shape[1] or k < 1:
+                raise ValueError(f"cannot rank {k} of songs {self._vectors.shape} for vectors {points.shape}")
+        k = min(k, len(self))
+        exact_images, exact_users = images.astype(np.float64), users.astype(np.float64)
+        distances = np.empty((len(blends), k), np.float32)
+        positions = np.empty((len(blends), k), np.int64)
+        step = self._rows_at_once(k)
+        for start in range(0, len(blends), step):
+            block = slice(start, start + step)
+            distances[block], positions[block] = self._blended(exact_images, exact_users, blends.part(block), k)
+        return distances, positions
+
+    def _candidate_count(self, k: int) -> int:
+        return min(len(self), 2 * k + _SPARE_CANDIDATES)
+
+    def _rows_at_once(self, k: int) -> int:
+        """Return for how many rankings neither all scores nor the candidates' vectors take much memory."""
+        candidate_numbers: int = self._candidate_count(k) * self._vectors.shape[1]
+        return max(1, _BLOCK_SCORES // max(len(self), candidate_numbers))
+
     def _ranked(self, images: Exact, k: int) -> tuple[Exact, Positions]:
-        candidates, outside_at_least = self._candidates(images, min(len(self), 2 * k + _SPARE_CANDIDATES))
+        candidates, outside_at_least = self._candidates(images, self._candidate_count(k))
         differences = self._vectors[candidates] - images[:, None, :]  # (N, C, D)
         distances, positions = _first(k, np.linalg.norm(differences, axis=2), candidates)
         for row in np.flatnonzero(distances[:, -1] >= outside_at_least):
@@ -83,14 +130,61 @@ class SongRanker:
         candidates = np.argpartition(scores, count - 1, axis=1)[:, :count]
         lengths = np.linalg.norm(images, axis=1)
         farthest = np.take_along_axis(scores, candidates, axis=1).max(axis=1) + lengths**2 / 2
-        # A sum of D products rounds by less than D units in the last place of the product of the lengths.
-        rounding = (self._vectors.shape[1] + 4) * np.finfo(np.float64).eps * (lengths + self._longest) ** 2
-        return np.sort(candidates, axis=1), np.sqrt(np.maximum(0, 2 * (farthest - rounding)))
+        return np.sort(candidates, axis=1), np.sqrt(np.maximum(0, 2 * (farthest - self._rounding(lengths))))
+
+    def _blended(self, images: Exact, users: Exact, blends: Blends, k: int) -> tuple[Exact, Positions]:
+        candidates, outside_at_least = self._blend_candidates(images, users, blends, self._candidate_count(k))
+        songs = self._vectors[candidates]  # (R, C, D)
+        from_image = np.linalg.norm(songs - images[blends.images, None, :], axis=2)
+        from_user = np.linalg.norm(songs - users[blends.users, None, :], axis=2)
+        distances, positions = _first(k, _mix(from_image, from_user, blends.weights), candidates)
+        for row in np.flatnonzero(distances[:, -1] >= outside_at_least):
+            from_image = self._all_distances(images[blends.images[row]])[None]  # (1, S)
+            from_user = self._all_distances(users[blends.users[row]])[None]
+            measured = _mix(from_image, from_user, blends.weights[row, None])
+            (distances[row],), (positions[row],) = _first(k, measured, np.arange(len(self))[None])
+        return distances, positions
+
+    def _blend_candidates(self, images: Exact, users: Exact, blends: Blends, count: int) -> tuple[Positions, Exact]:
+        """As `_candidates`: song positions (R, C), and a distance (R,) that no other song is nearer than.
+
+        The candidates are those with the least lower bounds, and a blend of lower bounds is a lower bound. So whatever
+        is no candidate is at least as far as the greatest bound among them.
+        """
+        if count == len(self):
+            return np.broadcast_to(np.arange(count), (len(blends), count)), np.full(len(blends), np.inf)
+        image_rows, image_of = np.unique(blends.images, return_inverse=True)
+        user_rows, user_of = np.unique(blends.users, return_inverse=True)
+        from_image, from_user = self._at_least(images[image_rows]), self._at_least(users[user_rows])
+        bounds = _mix(from_image[image_of], from_user[user_of], blends.weights)  # (R, S)
+        candidates = np.argpartition(bounds, count - 1, axis=1)[:, :count]
+        farthest = np.take_along_axis(bounds, candidates, axis=1).max(axis=1)
+        # Roots, products and sum of the blend itself round by an ulp each, here and where it is measured.
+        return np.sort(candidates, axis=1), farthest * (1 - 16 * np.finfo(np.float64).eps)
+
+    def _at_least(self, points: Exact) -> Exact:
+        """Return, for points (P, D), distances (P, S) that are surely not greater than the measured ones."""
+        lengths = np.linalg.norm(points, axis=1, keepdims=True)
+        squares = 2 * (self._half_norms - points @ self._vectors.T) + lengths**2
+        return np.asarray(np.sqrt(np.maximum(0, squares - 2 * self._rounding(lengths))))
+
+    def _rounding(self, lengths: Exact) -> Exact:
+        """Return what half the square of a distance may be wrong by, given the lengths of the points.
+
+        A sum of D products rounds by less than D units in the last place of the product of the lengths.
+        """
+        units = (self._vectors.shape[1] + 4) * np.finfo(np.float64).eps
+        return np.asarray(units * (lengths + self._longest) ** 2)
 
     def _all_distances(self, image: Exact) -> Exact:
         """Return float64 (S,), in bounded memory."""
         blocks = (self._vectors[start : start + _BLOCK_SONGS] - image for start in range(0, len(self), _BLOCK_SONGS))
         return np.concatenate([np.linalg.norm(block, axis=1) for block in blocks])
+
+
+def _mix(from_image: Exact, from_user: Exact, weights: Exact) -> Exact:
+    """Return the blended distances, all (R, S), for user weights (R,)."""
+    return (1 - weights)[:, None] * from_image + weights[:, None] * from_user
 
 
 def _first(k: int, distances: Exact, positions: Positions) -> tuple[Exact, Positions]:

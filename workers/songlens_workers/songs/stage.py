@@ -1,4 +1,4 @@
-"""The song stage: hits -> NE vectors of the neighbour images -> nearest songs -> reply."""
+"""The song stage: hits -> NE vectors of the neighbour images, and of the user -> nearest songs -> reply."""
 
 from __future__ import annotations
 
@@ -6,44 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import redis
-
 from songlens_shared.codec import decode_hits
 from songlens_shared.errors import ModelError, NoModel
 from songlens_shared.messages import Hits, Reply, Song
 from songlens_workers.models.live import LiveModel
-from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.stage import Answer, Outcome, Work, run_by_version
-from songlens_workers.songs.cache import BatchCache
 from songlens_workers.songs.cards import SongCard
-from songlens_workers.songs.ne_store import NeStore, Vectors
-from songlens_workers.songs.ranker import Pick, SongRanker, pick
-
-
-@dataclass(frozen=True)
-class SongModel:
-    """One version as the song stage holds it."""
-
-    song_ids: list[str]
-    ranker: SongRanker
-    image_vectors: BatchCache[Vectors]
-    cards: BatchCache[SongCard]
-
-    @classmethod
-    def load(
-        cls, connection: redis.Redis, published: PublishedModels, version: str, *, vector_cache: int, card_cache: int
-    ) -> SongModel:
-        """Read a published version from Redis; raises `ModelNotFound` or `ModelDamaged`."""
-        store = NeStore(connection, published.manifest(version))
-        song_ids, vectors = store.song_vectors()
-        return cls(
-            song_ids=song_ids,
-            ranker=SongRanker(vectors),
-            image_vectors=BatchCache(vector_cache, lambda ids: list(store.image_vectors(ids))),
-            cards=BatchCache(card_cache, store.song_cards),
-        )
+from songlens_workers.songs.model import SongModel
+from songlens_workers.songs.picking import pick_all
+from songlens_workers.songs.ranker import Pick
+from songlens_workers.songs.taste import Taste, tastes
 
 
 @dataclass(frozen=True)
@@ -59,10 +32,19 @@ class SongStage:
 
     name = "songs"
 
-    def __init__(self, live: LiveModel[SongModel], *, load: Callable[[str], SongModel], clock: ServerClock) -> None:
+    def __init__(
+        self,
+        live: LiveModel[SongModel],
+        *,
+        load: Callable[[str], SongModel],
+        clock: ServerClock,
+        user_weight: float,
+    ) -> None:
+        """`user_weight`: for requests that name a user and no weight."""
         self._live = live
         self._load = load
         self._clock = clock
+        self._user_weight = user_weight
         self._earlier: tuple[str, SongModel] | None = None
 
     def ready(self) -> list[str]:
@@ -87,11 +69,12 @@ class SongStage:
             model = self._model(version)
         except (ModelError, NoModel) as error:
             return [NoModel(error.message) for _ in items]
-        picks = _pick_all(model, [item.hits for item in items])
+        users = tastes(model, [item.hits for item in items], self._user_weight)
+        picks = pick_all(model, [item.hits for item in items], users)
         cards = model.cards.get_many(model.song_ids[p.song] for chosen in picks for p in chosen)
         songs = [_songs(model, item.hits, chosen, cards) for item, chosen in zip(items, picks, strict=True)]
         songs_ms = (time.perf_counter() - started_s) * 1000
-        return [Answer(self._reply(item, found, songs_ms)) for item, found in zip(items, songs, strict=True)]
+        return [Answer(self._reply(*answer, songs_ms)) for answer in zip(items, users, songs, strict=True)]
 
     def _model(self, version: str) -> SongModel:
         """Requests in flight over a swap are finished with the vectors of the version that they began with."""
@@ -102,7 +85,7 @@ class SongStage:
             self._earlier = version, self._load(version)
         return self._earlier[1]
 
-    def _reply(self, item: RankWork, songs: tuple[Song, ...], songs_ms: float) -> Reply:
+    def _reply(self, item: RankWork, user: Taste | None, songs: tuple[Song, ...], songs_ms: float) -> Reply:
         hits = item.hits
         timings = {
             **hits.timings_ms,
@@ -110,22 +93,15 @@ class SongStage:
             "songs": songs_ms,
             "total": float(max(0, self._clock.now_ms() - hits.submitted_ms)),
         }
-        return Reply(id=hits.id, status="ok", model=hits.model, songs=songs, images=hits.images, timings_ms=timings)
-
-
-def _pick_all(model: SongModel, batch: Sequence[Hits]) -> list[list[Pick]]:
-    """Rank every distinct neighbour image of the batch once, then pick for each request."""
-    vectors = model.image_vectors.get_many(image.id for hits in batch for image in hits.images)
-    if not vectors:
-        return [[] for _ in batch]
-    row = {image_id: position for position, image_id in enumerate(vectors)}
-    k = max(hits.top_k for hits in batch)
-    distances, positions = model.ranker.nearest(np.stack(list(vectors.values())), k)  # (U, K)
-    picks = []
-    for hits in batch:
-        rows = [row[image.id] for image in hits.images]
-        picks.append(pick(distances[rows], positions[rows], top_k=hits.top_k, songs_per_image=hits.songs_per_image))
-    return picks
+        return Reply(
+            id=hits.id,
+            status="ok",
+            model=hits.model,
+            songs=songs,
+            images=hits.images,
+            timings_ms=timings,
+            personal=None if user is None else user.personal(),
+        )
 
 
 def _songs(model: SongModel, hits: Hits, picks: Sequence[Pick], cards: dict[str, SongCard]) -> tuple[Song, ...]:

@@ -12,7 +12,8 @@ from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.service import connections, prepare_server, serve, starting_up
 from songlens_workers.settings import SongsSettings
-from songlens_workers.songs.stage import SongModel, SongStage
+from songlens_workers.songs.model import SongModel
+from songlens_workers.songs.stage import SongStage
 
 
 def run(settings: SongsSettings) -> None:
@@ -27,12 +28,13 @@ def run(settings: SongsSettings) -> None:
             published,
             vector_cache=settings.vector_cache,
             card_cache=settings.card_cache,
+            user_cache=settings.user_cache,
         )
         live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=settings.model_poll_s)
         live.open()
         clock = ServerClock()
         serve(
-            SongStage(live, load=load, clock=clock),
+            SongStage(live, load=load, clock=clock, user_weight=settings.user_weight),
             settings,
             connection=connection,
             inlets=[Inlet(keys, keys.hits) for keys in map(PartitionKeys, range(settings.partitions))],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class PhotoWork:
     images_k: int
     top_k: int
     songs_per_image: int
-    user: str | None
+    user: str | None = field(repr=False)
+    user_weight: float | None
     trace: str | None
     pixels: Pixels
     """uint8 (S, S, 3)"""
@@ -70,6 +71,7 @@ class VisionStage:
             top_k=request.top_k,
             songs_per_image=request.songs_per_image,
             user=request.user,
+            user_weight=request.user_weight,
             trace=request.trace,
             pixels=pixels,
             version=version,
@@ -121,6 +123,7 @@ def _hits(item: PhotoWork, distances: Distances, positions: Positions, batch_ms:
         submitted_ms=item.delivery.entered_ms,
         timings_ms={"queue": item.queue_ms, "decode": item.decode_ms, **batch_ms},
         user=item.user,
+        user_weight=item.user_weight,
         trace=item.trace,
     )
     return HandOver(item.delivery.keys.hits, encode_hits(hits))
