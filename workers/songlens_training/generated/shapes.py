@@ -46,22 +46,27 @@ def placed(points: PointsLike, x: float, y: float, size: float = 1.0, turn: floa
 
 @dataclass(frozen=True)
 class Place:
-    """Where a figure drawn around the origin goes: call it with points of the figure."""
+    """Where a figure drawn around the origin goes: call it with points of the figure.
+
+    With `way` -1 the figure looks the other way, its left and right exchanged before it is turned.
+    """
 
     x: float
     y: float
     size: float
     turn: float = 0.0
+    way: int = 1
 
     def __call__(self, points: PointsLike) -> Points:
         """Return the figure's points as points of the scene."""
-        return placed(points, self.x, self.y, self.size, self.turn)
+        return placed(np.asarray(points, float) * (self.way, 1), self.x, self.y, self.size, self.turn)
 
     def grid(self) -> tuple[Floats, Floats]:
         """Return every pixel's coordinates in the figure, across and down, each (H, W)."""
         cos, sin = math.cos(self.turn) / self.size, math.sin(self.turn) / self.size
         right, low = X - np.float32(self.x), Y - np.float32(self.y)
-        return right * np.float32(cos) + low * np.float32(sin), low * np.float32(cos) - right * np.float32(sin)
+        across, down = right * np.float32(cos) + low * np.float32(sin), low * np.float32(cos) - right * np.float32(sin)
+        return across * np.float32(self.way), down
 
 
 def mirrored(points: PointsLike) -> Points:
@@ -86,6 +91,16 @@ def curve(points: PointsLike, closed: bool = True, steps: int = 8) -> Points:
     line = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     smooth: Points = line.reshape(-1, 2)
     return smooth if closed else smooth[: -(steps - 1)]
+
+
+def tapered(spine: PointsLike, half: Sequence[float]) -> Points:
+    """Return the outline of a limb: a smooth curve through `spine`, reaching `half` to either side of each point."""
+    line = curve(spine, closed=False)  # (M, 2)
+    reach = curve([(wide, 0.0) for wide in half], closed=False)[:, :1]  # (M, 1)
+    along = np.gradient(line, axis=0)
+    aside = along[:, ::-1] * (-1, 1) / np.hypot(along[:, :1], along[:, 1:]) * reach
+    outline: Points = np.vstack([line + aside, (line - aside)[::-1]])
+    return outline
 
 
 def petal(x: float, y: float, length: float, width: float, turn: float) -> Points:
