@@ -17,7 +17,7 @@ from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.registry import load_backbone
 
-IMAGES, QUERIES = 8, 1
+IMAGES, QUERIES = 5, 1
 
 
 def _photos(folder: Path, kind: str, count: int) -> list[bytes]:
