@@ -16,7 +16,7 @@ import pytest
 
 from songlens import Client
 from songlens_shared.broker import connect
-from songlens_training.embedding.train import EmbeddingOptions
+from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.generated.catalogue import GeneratedOptions, generate
 from songlens_training.model.build import Built, build_model
 from songlens_training.model.learn import BuildOptions, Catalogue

@@ -15,7 +15,7 @@ import pytest
 
 from songlens import Client, NoModel
 from songlens_shared.broker import connect
-from songlens_training.embedding.train import EmbeddingOptions
+from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.model.build import build_model
 from songlens_training.model.learn import BuildOptions, Catalogue
 from songlens_training.model.publish import publish_model

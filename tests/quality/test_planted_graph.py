@@ -16,13 +16,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songlens_training.embedding.train import EmbeddingOptions, TrainingProgress, train_embedding
+from songlens_training.embedding.options import EmbeddingOptions
+from songlens_training.embedding.sampling import BALANCED, SMORE
+from songlens_training.embedding.sampling import LINE as LINE_SAMPLING
+from songlens_training.embedding.train import TrainingProgress, train_embedding
 from songlens_training.graph.graph import Graph, VertexType, build_graph
 
 KEYWORDS, SONGS, IMAGES, FALSE_KEYWORDS = 24, 2400, 480, 4
 STRONG, WEAK = 4.0, 1.5
 LINE = EmbeddingOptions(dimensions=32, samples=1_500_000, threads=1, start="random")
 """LINE from its own start, which knows nothing of the graph: what is found is found by training."""
+EVEN, INVERSE = replace(BALANCED, neighbour_power=0.0), replace(BALANCED, neighbour_power=-1.0)
 GOOD, BROKEN = 0.95, 0.60
 
 
@@ -69,8 +73,11 @@ def precision_at_10(planted: Planted, options: EmbeddingOptions) -> float:
     [
         {},
         {"threads": 2},
-        {"source_power": 1.0},
-        {"noise": "all", "samples": 4_000_000},
+        {"order": 1},
+        {"order": 1, "start": "propagated"},
+        {"sampling": replace(BALANCED, source_power=1.0)},
+        {"sampling": LINE_SAMPLING, "samples": 4_000_000},
+        {"sampling": SMORE, "samples": 4_000_000},
         {"start": "propagated"},
         {"start": "propagated", "samples": None},
     ],
@@ -87,8 +94,8 @@ def test_the_planted_truth_is_found(planted: Planted, change: dict[str, Any]) ->
         pytest.param({"learning_rate": 0.0}, id="no learning rate"),
         pytest.param({"learning_rate": 0.0002}, id="learning rate too low"),
         pytest.param({"negatives": 0}, id="no negatives"),
-        pytest.param({"neighbour_power": 0.0}, id="edges drawn evenly instead of by weight"),
-        pytest.param({"neighbour_power": -1.0}, id="edges drawn against their weight"),
+        pytest.param({"sampling": EVEN}, id="edges drawn evenly instead of by weight"),
+        pytest.param({"sampling": INVERSE}, id="edges drawn against their weight"),
         pytest.param({"samples": 20_000}, id="too few samples"),
     ],
 )

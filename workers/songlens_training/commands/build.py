@@ -42,7 +42,7 @@ def build(
     force: Annotated[bool, typer.Option(help="Build even where the same model has been built before.")] = False,
 ) -> None:
     """Build a model version from songs and images."""
-    from songlens_training.embedding.train import EmbeddingOptions
+    from songlens_training.embedding.options import EmbeddingOptions
     from songlens_training.keywords.options import KeywordOptions
     from songlens_training.model.build import build_config, build_model, find_built
     from songlens_training.model.learn import BuildOptions, Catalogue

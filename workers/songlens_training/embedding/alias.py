@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError
-from songlens_training.embedding.jit import compiled
+from songlens_training.jit import compiled
 
 
 class AliasTables(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_training.embedding.alias import AliasTables
-from songlens_training.embedding.jit import compiled
+from songlens_training.jit import compiled
 
 MAX_SCORE = np.float32(30.0)
 """s(30) is 1 in float32; beyond 88, exp would overflow."""
@@ -60,6 +60,11 @@ class Lesson(NamedTuple):
     first_rate: float
     """Learning rate of the first sample; falls linearly."""
     last_rate: float
+    walk_steps: int
+    """0: edges alone."""
+    regularisation: float
+    first_order: bool
+    """Vectors and contexts are one array, and no vertex is a negative of itself."""
 
 
 @compiled
@@ -95,15 +100,41 @@ class Block(NamedTuple):
 
 
 @compiled
-def draw_block(state: NDArray[np.uint64], edges: EdgeTables, noise: NoiseTables, block: Block, size: int) -> None:
-    """Fill the first `size` rows of `block`."""
-    for row in range(size):
+def _neighbour(state: NDArray[np.uint64], edges: EdgeTables, vertex: Any) -> Any:
+    """Return a neighbour of `vertex`, which has one."""
+    return edges.neighbours[edges.targets.starts[vertex] + _draw(state, edges.targets, vertex)]
+
+
+@compiled
+def draw_edges(state: NDArray[np.uint64], edges: EdgeTables, block: Block) -> None:
+    """Fill the sources and targets of `block` with edges."""
+    for row in range(len(block.sources)):
         block.sources[row] = _draw(state, edges.sources, 0)
-    for row in range(size):
-        source = block.sources[row]
-        slot = edges.targets.starts[source] + _draw(state, edges.targets, source)
-        block.vertices[row, 0] = edges.neighbours[slot]
-    for row in range(size):
+    for row in range(len(block.sources)):
+        block.vertices[row, 0] = _neighbour(state, edges, block.sources[row])
+
+
+@compiled
+def draw_walks(state: NDArray[np.uint64], edges: EdgeTables, block: Block, steps: int) -> None:
+    """Fill the sources and targets of `block`, a multiple of `steps + 1` rows, with walks.
+
+    A walk of vertices v, c1, c2, ... gives the samples v -> c1, v -> c2, ..., and last c1 -> v.
+    """
+    for first in range(0, len(block.sources), steps + 1):
+        source = _draw(state, edges.sources, 0)
+        reached = source
+        for row in range(first, first + steps):
+            reached = _neighbour(state, edges, reached)
+            block.sources[row] = source
+            block.vertices[row, 0] = reached
+        block.sources[first + steps] = block.vertices[first, 0]
+        block.vertices[first + steps, 0] = source
+
+
+@compiled
+def draw_negatives(state: NDArray[np.uint64], noise: NoiseTables, block: Block) -> None:
+    """Fill the negatives of `block`, each drawn from the class of its row's target."""
+    for row in range(len(block.sources)):
         kind = noise.classes[block.vertices[row, 0]]
         first = noise.tables.starts[kind]
         for column in range(1, block.vertices.shape[1]):
@@ -122,32 +153,44 @@ class _Scratch(NamedTuple):
 
 
 @compiled
-def _fetch_rows(vectors: NDArray[np.float32], sources: NDArray[np.int32], size: int) -> Any:
+def _fetch_rows(vectors: NDArray[np.float32], sources: NDArray[np.int32]) -> Any:
     """Read one number of each cache line of the sources' vectors, all of them at once, before the steps that
     would wait for them one after another. Returns their sum, which must be used lest the compiler drop it.
     """
     total = np.float32(0.0)
-    for row in range(size):
+    for row in range(len(sources)):
         for d in range(0, vectors.shape[1], FLOATS_PER_CACHE_LINE):
             total += vectors[sources[row], d]
     return total
 
 
 @compiled
-def _descend(parameters: Parameters, block: Block, size: int, rate: Any, scratch: _Scratch) -> None:
-    """Take the steps of a block; `scratch.chances` is left as of the last.
+def _is_negative(block: Block, row: Any, column: Any, first_order: bool) -> Any:
+    """Whether what was drawn can be one: the target is no negative of itself, nor of first order is the source."""
+    vertex = block.vertices[row, column]
+    return vertex != block.vertices[row, 0] and not (first_order and vertex == block.sources[row])
+
+
+@compiled
+def _descend(
+    parameters: Parameters, block: Block, size: int, rate: Any, decay: Any, first_order: bool, scratch: _Scratch
+) -> None:
+    """Take the steps of the first `size` rows of a block; `scratch.chances` is left as of the last.
 
     The source's vector is copied first, or the compiler would have to suppose that a context is the same
-    memory. All scores of a step are taken before any context moves.
+    memory. All scores of a step are taken before any context moves. A context shrinks by `decay` of itself, the
+    vector once for each context it is held against.
     """
     vectors, contexts = parameters.vectors, parameters.contexts
     vector, moved, chances = scratch.vector, scratch.moved, scratch.chances
     dimensions = vectors.shape[1]
+    kept = np.float32(1.0) - decay
+    vector_kept = np.float32(1.0) - decay * np.float32(len(chances))
     for row in range(size):
         source = block.sources[row]
         for d in range(dimensions):
             vector[d] = vectors[source, d]
-            moved[d] = vector[d]
+            moved[d] = vector_kept * vector[d]
         for column in range(len(chances)):
             vertex = block.vertices[row, column]
             score = np.float32(0.0)
@@ -158,25 +201,25 @@ def _descend(parameters: Parameters, block: Block, size: int, rate: Any, scratch
             chances[column] = np.float32(1.0) / (np.float32(1.0) + np.exp(-chances[column]))
         for column in range(len(chances)):
             vertex = block.vertices[row, column]
-            if column > 0 and vertex == block.vertices[row, 0]:
-                continue  # the target is no negative of itself
+            if column > 0 and not _is_negative(block, row, column, first_order):
+                continue
             label = np.float32(1.0) if column == 0 else np.float32(0.0)
             gradient = rate * (label - chances[column])
             for d in range(dimensions):
                 context = contexts[vertex, d]
                 moved[d] += gradient * context
-                contexts[vertex, d] = context + gradient * vector[d]
+                contexts[vertex, d] = kept * context + gradient * vector[d]
         for d in range(dimensions):
             vectors[source, d] = moved[d]
 
 
 @compiled
-def _loss(block: Block, row: int, scratch: _Scratch) -> Any:
+def _loss(block: Block, row: int, first_order: bool, scratch: _Scratch) -> Any:
     """Return -log s(v.c) - sum log s(-v.n) of the step just taken."""
     tiny = np.float32(1e-7)
     loss = -np.log(scratch.chances[0] + tiny)
     for column in range(1, len(scratch.chances)):
-        if block.vertices[row, column] != block.vertices[row, 0]:
+        if _is_negative(block, row, column, first_order):
             loss -= np.log(np.float32(1.0) - scratch.chances[column] + tiny)
     return loss
 
@@ -193,16 +236,23 @@ def train_samples(
     """
     dimensions, width = parameters.vectors.shape[1], 1 + lesson.negatives
     scratch = _Scratch(np.empty(dimensions, np.float32), np.empty(dimensions, np.float32), np.empty(width, np.float32))
-    block = Block(np.empty(BLOCK_SAMPLES, np.int32), np.empty((BLOCK_SAMPLES, width), np.int32))
+    walk = lesson.walk_steps + 1
+    rows = max(BLOCK_SAMPLES // walk, 1) * walk
+    block = Block(np.empty(rows, np.int32), np.empty((rows, width), np.int32))
     loss, measured, fetched = 0.0, 0, np.float32(0.0)
-    for done in range(0, lesson.samples, BLOCK_SAMPLES):
-        size = min(BLOCK_SAMPLES, lesson.samples - done)
+    for done in range(0, lesson.samples, rows):
+        size = min(rows, lesson.samples - done)
         share = done / lesson.samples
         rate = np.float32(lesson.first_rate + (lesson.last_rate - lesson.first_rate) * share)
-        draw_block(state, edges, noise, block, size)
-        fetched += _fetch_rows(parameters.vectors, block.sources, size)
-        _descend(parameters, block, size, rate, scratch)
-        loss += _loss(block, size - 1, scratch)
+        if lesson.walk_steps > 0:
+            draw_walks(state, edges, block, lesson.walk_steps)
+        else:
+            draw_edges(state, edges, block)
+        draw_negatives(state, noise, block)
+        fetched += _fetch_rows(parameters.vectors, block.sources)
+        decay = rate * np.float32(lesson.regularisation)
+        _descend(parameters, block, size, rate, decay, lesson.first_order, scratch)
+        loss += _loss(block, size - 1, lesson.first_order, scratch)
         measured += 1
     scratch.moved[0] = fetched
     return loss, measured

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from songlens_training.embedding.jit import compiled
-from songlens_training.graph.graph import Adjacency
+from songlens_training.graph.adjacency import Adjacency
+from songlens_training.jit import compiled
 
 PASSES = 2
 """Contexts -> vectors, so often; between them vectors -> contexts. One learns no co-occurrence, three blur."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError
-from songlens_training.graph.graph import Vertex, VertexType, parse_vertex, vertex_name
+from songlens_training.graph.graph import Vertex, VertexType
+from songlens_training.graph.names import parse_vertex, vertex_name
 
 VECTORS_FILE = "vectors.npy"
 CONTEXTS_FILE = "contexts.npy"

@@ -14,7 +14,7 @@ from songlens_shared.errors import ConfigError, ModelDamaged
 from songlens_shared.keys import bucket_count
 from songlens_training.catalogue.tables import RejectLog, RowSummary
 from songlens_training.evaluate.precision import keyword_precision
-from songlens_training.graph.graph import graph_statistics
+from songlens_training.graph.statistics import graph_statistics
 from songlens_training.model import artefacts
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent

@@ -10,7 +10,8 @@ from songlens_shared.broker import home
 from songlens_training.catalogue.images import CatalogueImage, read_images
 from songlens_training.catalogue.songs import Song, read_songs
 from songlens_training.catalogue.tables import RejectLog
-from songlens_training.embedding.train import EmbeddingOptions, train_embedding
+from songlens_training.embedding.options import EmbeddingOptions
+from songlens_training.embedding.train import train_embedding
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, build_graph
 from songlens_training.keywords.options import KeywordOptions
