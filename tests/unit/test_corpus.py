@@ -113,7 +113,7 @@ def test_a_csv_row_with_a_cell_too_many_is_refused(tmp_path: Path) -> None:
     [
         ("none.jsonl", None, "does not exist"),
         ("s.jsonl", b"", "has no usable row: it is empty"),
-        ("s.jsonl", b"{}\n{}\n", r"no usable row: missing id \(2\)"),
+        ("s.jsonl", b"{}\n{}\n", r"no usable row: missing id \(2, first in line 1\)"),
         ("s.xlsx", b"PK", "neither .jsonl, .csv nor .parquet"),
         ("s.parquet", b"PAR1 but not really", "cannot be read as Parquet"),
     ],

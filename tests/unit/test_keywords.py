@@ -154,7 +154,7 @@ def test_processes_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch) 
         return find_keywords(songs, borne, processes=processes, progress=lambda *call: calls.append(call))
 
     alone = table(1)
-    monkeypatch.setattr(segmentation, "PARALLEL_FROM_SONGS", 0)
+    monkeypatch.setattr(segmentation, "PARALLEL_FROM_CHARACTERS", 0)
     assert table(2) == alone
     assert calls == [(500, 1200), (1000, 1200), (1200, 1200)] * 2
 

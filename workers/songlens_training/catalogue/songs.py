@@ -32,7 +32,12 @@ class Song:
     @property
     def lines(self) -> list[str]:
         """The lyric lines, stripped; blank ones left out."""
-        return [line for line in map(str.strip, self.lyrics.splitlines()) if line]
+        return lyric_lines(self.lyrics)
+
+
+def lyric_lines(lyrics: str) -> list[str]:
+    """Return the lines of a text, stripped; blank ones left out."""
+    return [line for line in map(str.strip, lyrics.splitlines()) if line]
 
 
 def read_songs(path: Path, rejects: RejectLog) -> Iterator[Song]:

@@ -17,6 +17,8 @@ from typing import IO, Any, Protocol, Self, TypeVar
 from songlens_shared.errors import DataError
 
 PARQUET_BATCH_ROWS = 4096
+_TELLING_CHARACTERS = 6
+"""So many characters beyond ASCII are not valid UTF-8 by chance."""
 
 
 class RowRefused(ValueError):
@@ -40,6 +42,8 @@ class RowSummary:
     source: str
     accepted: int
     refused: Mapping[str, int]
+    first_lines: Mapping[str, int | None] = field(default_factory=dict)
+    """Reason -> line of the first row that was refused for it; None where the source has no lines."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +63,7 @@ class RejectLog:
         self._file: IO[str] | None = None
         self._accepted: Counter[str] = Counter()
         self._refused: dict[str, Counter[str]] = {}
+        self._first_lines: dict[str, dict[str, int | None]] = {}
         self._notes: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
@@ -75,6 +80,7 @@ class RejectLog:
     def refuse(self, source: str, row: Row, reason: str) -> None:
         """Count one bad row under `reason` and write it down."""
         self._refused.setdefault(source, Counter())[reason] += 1
+        self._first_lines.setdefault(source, {}).setdefault(reason, row.line)
         if self.path is None:
             return
         if self._file is None:
@@ -95,6 +101,7 @@ class RejectLog:
             source=source,
             accepted=self._accepted[source],
             refused=dict(self._refused.get(source, Counter()).most_common()),
+            first_lines=dict(self._first_lines.get(source, {})),
             notes=tuple(self._notes.get(source, ())),
         )
 
@@ -124,8 +131,13 @@ def checked_records(
         rejects.accept(source)
         yield record
     if not seen:
-        reasons = "; ".join(f"{reason} ({n})" for reason, n in rejects.summary(source).refused.items())
-        raise DataError(f"{source} has no usable row: {reasons or 'it is empty'}.")
+        raise DataError(f"{source} has no usable row: {_reasons(rejects.summary(source)) or 'it is empty'}.")
+
+
+def _reasons(summary: RowSummary) -> str:
+    """Return how many rows were refused for which reason, and the first line of each."""
+    lines = {reason: "" if line is None else f", first in line {line}" for reason, line in summary.first_lines.items()}
+    return "; ".join(f"{reason} ({count}{lines[reason]})" for reason, count in summary.refused.items())
 
 
 def _record(row: Row, parse: Callable[[Row], Record], seen: set[str]) -> Record:
@@ -226,14 +238,28 @@ def _csv_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
             if header is None:
                 header = [name.strip() for name in cells]
             elif cells:
-                yield _csv_row(line, header, cells)
+                yield _csv_row(line, header, cells, encoding)
 
 
-def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:
+def _csv_row(line: int, header: list[str], cells: list[str], encoding: str) -> Row:
     if len(cells) != len(header):
         return Row(line=line, problem="not as many cells as the header", raw=cells)
+    if encoding != "utf-8-sig" and _is_mistaken_utf8("".join(cells), encoding):
+        return Row(line=line, problem=f"UTF-8 in a file of {encoding.upper()}", raw=cells)
     # An empty cell is how CSV writes an absent value.
     return Row(line=line, fields={name: cell for name, cell in zip(header, cells, strict=True) if cell})
+
+
+def _is_mistaken_utf8(text: str, encoding: str) -> bool:
+    """Tell whether what was decoded by `encoding` is UTF-8: GB18030 makes other Chinese of it and finds nothing wrong.
+
+    Short words may be both by chance (联通 is known for it), whole rows are not.
+    """
+    try:
+        meant = text.encode(encoding, "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return False
+    return len(meant) - len(meant.encode("ascii", "ignore")) >= _TELLING_CHARACTERS
 
 
 def csv_encoding(path: Path) -> str:

@@ -6,23 +6,35 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from songlens_training.commands.backbone import open_backbone
+from songlens_training.commands.keyword_options import keyword_options
 from songlens_training.commands.options import (
+    Allow,
+    AllowFiles,
     BackboneName,
+    Deny,
+    DenyFiles,
     Device,
+    Dictionaries,
     Dimensions,
+    Folding,
     Images,
     KeywordCount,
+    MaxSongShare,
+    MinLength,
+    MinOccurrences,
+    MinSongs,
     Samples,
     Seed,
     Songs,
+    Tags,
     Threads,
     Titles,
     Weights,
 )
 from songlens_training.commands.progress import progress_bars
+from songlens_training.commands.rows import print_rows
 from songlens_training.commands.stores import Models, described, open_store
 
 
@@ -35,6 +47,17 @@ def build(
     device: Device = "auto",
     keywords: KeywordCount = 72,
     titles: Titles = True,
+    folding: Folding = True,
+    dictionary: Dictionaries = None,
+    tag: Tags = None,
+    allow: Allow = None,
+    allow_file: AllowFiles = None,
+    deny: Deny = None,
+    deny_file: DenyFiles = None,
+    min_length: MinLength = 2,
+    min_songs: MinSongs = 1,
+    max_song_share: MaxSongShare = 1.0,
+    min_occurrences: MinOccurrences = 1,
     dimensions: Dimensions = 128,
     samples: Samples = None,
     seed: Seed = 1,
@@ -43,7 +66,6 @@ def build(
 ) -> None:
     """Build a model version from songs and images."""
     from songlens_training.embedding.options import EmbeddingOptions
-    from songlens_training.keywords.options import KeywordOptions
     from songlens_training.model.build import build_config, build_model, find_built
     from songlens_training.model.learn import BuildOptions, Catalogue
 
@@ -51,7 +73,21 @@ def build(
     store = open_store(models)
     catalogue = Catalogue(songs=songs, images=images)
     options = BuildOptions(
-        keywords=KeywordOptions(count=keywords, titles=titles),
+        keywords=keyword_options(
+            count=keywords,
+            titles=titles,
+            folding=folding,
+            dictionaries=dictionary,
+            tags=tag,
+            allow=allow,
+            allow_files=allow_file,
+            deny=deny,
+            deny_files=deny_file,
+            min_length=min_length,
+            min_songs=min_songs,
+            max_song_share=max_song_share,
+            min_occurrences=min_occurrences,
+        ),
         embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
     )
     with progress_bars(console) as progress:
@@ -61,10 +97,5 @@ def build(
             console.print(f"Model {same.version} was built from exactly this before; --force builds it again.")
             return
         built = build_model(catalogue, store, network, options, progress=progress)
-    for summary in built.summaries:
-        console.print(f"{escape(summary.source)}: {summary.accepted} rows taken, {summary.refused_rows} refused")
-        for reason, count in summary.refused.items():
-            console.print(f"    {count} x {escape(reason)}")
-    if any(summary.refused_rows for summary in built.summaries):
-        console.print(f"Refused rows, with line and reason: {built.rejects}")
+    print_rows(console, built.summaries, built.rejects)
     console.print(described(built.manifest, float(built.report["precision_at_10"])))

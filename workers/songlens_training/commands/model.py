@@ -13,6 +13,7 @@ from rich.table import Table
 from songlens_shared.broker import broker_errors, connect, resolve_url
 from songlens_shared.errors import BrokerError
 from songlens_training.commands.build import build
+from songlens_training.commands.keywords import keywords, print_report
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.stores import Models, Redis, Version, described, newest_version, open_store
 from songlens_workers.models.manifest import REPORT
@@ -20,6 +21,7 @@ from songlens_workers.models.published import PublishedModels
 
 command = typer.Typer(no_args_is_help=True, help="Build, publish and look at model versions.")
 command.command("build")(build)
+command.command("keywords")(keywords)
 
 
 @command.command("publish")
@@ -71,10 +73,7 @@ def show(
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     console.print(described(manifest, float(report["precision_at_10"])))
     console.print(f"built {manifest.created_at} by songlens {manifest.songlens}; all {len(manifest.files)} files whole")
-    table = Table("keyword", "songs", "occurrences", "images")
-    for row in report["keywords"]:
-        table.add_row(row["keyword"], str(row["songs"]), str(row["occurrences"]), str(row["images"]))
-    console.print(table)
+    print_report(console, report)
 
 
 @command.command("rollback")

@@ -22,6 +22,47 @@ KeywordCount = Annotated[
     int, typer.Option("--keywords", help="Keywords to keep at most.", rich_help_panel=_KEYWORDS, min=1)
 ]
 Titles = Annotated[bool, typer.Option(help="Count the words of titles too.", rich_help_panel=_KEYWORDS)]
+Folding = Annotated[
+    bool, typer.Option(help="Read traditional characters as simplified ones.", rich_help_panel=_KEYWORDS)
+]
+Dictionaries = Annotated[
+    list[Path] | None,
+    typer.Option("--dictionary", help="Words of your own, in jieba's format; repeatable.", rich_help_panel=_KEYWORDS),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", help="Part of speech of words that no image bears; repeatable; nouns.", rich_help_panel=_KEYWORDS
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Word that may be a keyword whatever its length and part of speech; repeatable.", rich_help_panel=_KEYWORDS
+    ),
+]
+AllowFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--allow-file", help="File of such words, one a line; repeatable.", rich_help_panel=_KEYWORDS),
+]
+Deny = Annotated[
+    list[str] | None, typer.Option(help="Word that must not be a keyword; repeatable.", rich_help_panel=_KEYWORDS)
+]
+DenyFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--deny-file", help="File of such words, one a line; repeatable.", rich_help_panel=_KEYWORDS),
+]
+MinLength = Annotated[
+    int,
+    typer.Option(help="Characters of a keyword that is not allowed by name.", rich_help_panel=_KEYWORDS, min=1),
+]
+MinSongs = Annotated[int, typer.Option(help="Songs that must hold a keyword.", rich_help_panel=_KEYWORDS, min=1)]
+MaxSongShare = Annotated[
+    float, typer.Option(help="Share of the songs that may hold a keyword.", rich_help_panel=_KEYWORDS, max=1.0)
+]
+MinOccurrences = Annotated[
+    int, typer.Option(help="Times that a keyword must occur in all songs together.", rich_help_panel=_KEYWORDS, min=1)
+]
 
 Dimensions = Annotated[int, typer.Option(help="Dimensions of the NE vectors.", rich_help_panel=_EMBEDDING)]
 Samples = Annotated[

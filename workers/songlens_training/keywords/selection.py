@@ -1,22 +1,33 @@
-"""Keywords: the words that songs and catalogue images share, and how relevant each is to a song.
+"""Keywords: the words that songs and catalogue images share.
 
-With images, the candidates are the words that images bear (the method collects images per keyword); without,
-the nouns of the dictionary. The `count` candidates that occur in most songs become the keywords.
+With images, the words that images bear can become keywords (the method collects images per keyword); without, the
+nouns of the dictionary. The `count` candidates that occur in most songs become the keywords.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from songlens_shared.errors import DataError
 from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.songs import Song
-from songlens_training.keywords.options import KeywordOptions, check_options
-from songlens_training.keywords.segmentation import TITLE_LINE, Vocabulary, WordUse, segment_songs
-from songlens_training.keywords.table import Keyword, KeywordTable, SongKeyword, relevance
+from songlens_training.keywords.candidates import Vocabulary
+from songlens_training.keywords.examples import find_examples
+from songlens_training.keywords.folding import fold
+from songlens_training.keywords.options import KeywordOptions, check_options, folded_options
+from songlens_training.keywords.segmentation import segment_songs
+from songlens_training.keywords.table import Keyword, KeywordTable, Miss, NearMiss, SongKeyword, relevance
+from songlens_training.keywords.uses import TITLE_LINE, Uses
+from songlens_training.keywords.word_files import word_list
+
+NEAR_MISSES = 20
+"""Shown for each reason."""
+
+Weights = Mapping[str, float]
 
 
 def find_keywords(
@@ -29,75 +40,103 @@ def find_keywords(
 ) -> KeywordTable:
     """Return the keywords of a catalogue.
 
-    Large corpora are segmented by `processes` processes (default: one a core); `progress` is called with
-    songs done and songs in all. Raises `ConfigError` for options out of range and `DataError` when no
-    keyword is left.
+    Large corpora are segmented by `processes` processes (default: one for each processor); `progress` is called with
+    songs done and songs in all. Raises `ConfigError` for options out of range and `DataError` when no keyword is left.
     """
-    options = options or KeywordOptions()
+    options = folded_options(options or KeywordOptions())
     check_options(options)
-    borne = None if images is None else Counter(word for image in images for word in image.keywords)
-    uses = segment_songs(songs, _vocabulary(borne, options), processes=processes, progress=progress)
-    kept, without_images = _select(_count(uses, borne), len(songs), options, pictured=borne is not None)
+    borne = None if images is None else {image.id: _folded(image.keywords, options) for image in images}
+    bearers = None if borne is None else Counter(word for weights in borne.values() for word in weights)
+    uses = segment_songs(songs, vocabulary(options, bearers or {}), processes=processes, progress=progress)
+    kept, misses = _select(_count(uses, bearers or {}), len(songs), options, pictured=bearers is not None)
     if not kept:
-        raise DataError(_nothing_left(borne))
-    words = {keyword.word: keyword for keyword in kept}
-    song_keywords = _song_keywords(songs, uses, words)
-    image_keywords = _image_keywords(images or (), words)
+        raise DataError(_nothing_left(bearers))
+    examples = find_examples(songs, uses, {keyword.word for keyword in (*kept, *(miss.keyword for miss in misses))})
+    songs_with = {keyword.word: keyword.songs for keyword in kept}
+    of_songs = song_keywords(songs, uses, songs_with, len(songs))
+    of_images = _image_keywords(borne or {}, songs_with)
     return KeywordTable(
-        keywords=kept,
-        songs=song_keywords,
-        images=image_keywords,
-        songs_without_keyword=len(songs) - len(song_keywords),
-        images_without_keyword=len(images or ()) - len(image_keywords),
-        keywords_without_images=without_images,
-        words_without_songs=_unsung(borne or {}, uses),
+        keywords=tuple(replace(keyword, examples=examples[keyword.word]) for keyword in kept),
+        songs=of_songs,
+        images=of_images,
+        songs_without_keyword=len(songs) - len(of_songs),
+        images_without_keyword=len(images or ()) - len(of_images),
+        near_misses=tuple(
+            NearMiss(replace(keyword, examples=examples[keyword.word]), reason) for keyword, reason in misses
+        ),
+        words_without_songs=tuple(sorted({*(bearers or ()), *options.allow} - set(uses.words))),
     )
 
 
-def _vocabulary(borne: Mapping[str, int] | None, options: KeywordOptions) -> Vocabulary:
-    stop_words = word_list("stop_words.txt") - options.allow - frozenset(borne or ())
+def vocabulary(options: KeywordOptions, borne: Mapping[str, int]) -> Vocabulary:
+    """Return the candidates that folded options and the words `borne` by images make."""
+    stop_words = word_list("stop_words.txt") - options.allow - borne.keys()
+    deny = options.deny | stop_words
     return Vocabulary(
-        words=None if borne is None else frozenset(borne),
-        allow=options.allow,
-        deny=options.deny | stop_words,
+        listed=(frozenset(borne) | options.allow) - deny,
+        deny=deny,
         other_meanings=word_list("other_meanings.txt"),
         min_length=options.min_length,
-        titles=options.titles,
         tags=options.tags,
+        titles=options.titles,
+        folding=options.folding,
+        user_words=options.user_words,
     )
 
 
-def _count(uses: Sequence[Sequence[WordUse]], borne: Mapping[str, int] | None) -> list[Keyword]:
+def _folded(weights: Weights, options: KeywordOptions) -> Weights:
+    """Return an image's keywords in simplified characters; of two that become one, the heavier counts."""
+    if not options.folding:
+        return weights
+    folded: dict[str, float] = {}
+    for word, weight in weights.items():
+        simplified = fold(word)
+        folded[simplified] = max(weight, folded.get(simplified, 0.0))
+    return folded
+
+
+def _count(uses: Uses, borne: Mapping[str, int]) -> list[Keyword]:
     """Return every candidate with its counts, the one of most songs first; ties by occurrences, then word."""
-    songs = Counter(use.word for song in uses for use in song)
-    occurrences: Counter[str] = Counter()
-    for song in uses:
-        for use in song:
-            occurrences[use.word] += use.occurrences
+    songs = np.bincount(uses.word, minlength=len(uses.words))
+    occurrences = np.bincount(uses.word, weights=uses.occurrences, minlength=len(uses.words))
     counted = (
-        Keyword(word=word, songs=n, occurrences=occurrences[word], images=(borne or {}).get(word, 0))
-        for word, n in songs.items()
+        Keyword(word=word, songs=in_songs, occurrences=int(in_all), images=borne.get(word, 0))
+        for word, in_songs, in_all in zip(uses.words, songs.tolist(), occurrences.tolist(), strict=True)
     )
     return sorted(counted, key=lambda k: (-k.songs, -k.occurrences, k.word))
 
 
 def _select(
     candidates: Sequence[Keyword], total: int, options: KeywordOptions, *, pictured: bool
-) -> tuple[tuple[Keyword, ...], tuple[str, ...]]:
-    """Return the keywords kept, and the words that would have been among them had an image borne them."""
-    most = options.max_song_share * total
+) -> tuple[list[Keyword], list[NearMiss]]:
+    """Return the keywords kept, and the near misses by reason; `candidates` come the best first."""
     kept: list[Keyword] = []
-    without_images: list[str] = []
+    missed: dict[Miss, list[Keyword]] = {reason: [] for reason in Miss}
+    within_limits = 0
     for candidate in candidates:
-        if len(kept) == options.count:
-            break
-        if not options.min_songs <= candidate.songs <= most:
-            continue
+        reason = _beyond_limits(candidate, total, options)
+        within_limits += reason is None
         if pictured and not candidate.images:
-            without_images.append(candidate.word)
-        else:
+            if reason is None and within_limits <= options.count:
+                missed[Miss.NO_IMAGE].append(candidate)
+        elif reason is not None:
+            missed[reason].append(candidate)
+        elif len(kept) < options.count:
             kept.append(candidate)
-    return tuple(kept), tuple(without_images)
+        else:
+            missed[Miss.BELOW_CUT].append(candidate)
+    shown = {reason: words if reason is Miss.NO_IMAGE else words[:NEAR_MISSES] for reason, words in missed.items()}
+    return kept, [NearMiss(word, reason) for reason, words in shown.items() for word in words]
+
+
+def _beyond_limits(candidate: Keyword, total: int, options: KeywordOptions) -> Miss | None:
+    if candidate.songs < options.min_songs:
+        return Miss.TOO_FEW_SONGS
+    if candidate.songs > options.max_song_share * total:
+        return Miss.TOO_MANY_SONGS
+    if candidate.occurrences < options.min_occurrences:
+        return Miss.TOO_FEW_OCCURRENCES
+    return None
 
 
 def _nothing_left(borne: Mapping[str, int] | None) -> str:
@@ -107,38 +146,27 @@ def _nothing_left(borne: Mapping[str, int] | None) -> str:
     return f"No keyword is left: no song holds a word that images bear (such as {some}) within the limits."
 
 
-def _song_keywords(
-    songs: Sequence[Song], uses: Sequence[Sequence[WordUse]], kept: Mapping[str, Keyword]
+def song_keywords(
+    songs: Sequence[Song], uses: Uses, songs_with: Mapping[str, int], songs_in_all: int
 ) -> dict[str, tuple[SongKeyword, ...]]:
-    table: dict[str, tuple[SongKeyword, ...]] = {}
-    for song, song_uses in zip(songs, uses, strict=True):
-        lines = song.lines
-        found = [
-            SongKeyword(
-                word=use.word,
-                weight=relevance(use.occurrences, kept[use.word].songs, len(songs)),
-                line=song.title if use.line == TITLE_LINE else lines[use.line],
-            )
-            for use in song_uses
-            if use.word in kept
-        ]
-        if found:
-            table[song.id] = tuple(sorted(found, key=lambda k: (-k.weight, k.word)))
-    return table
+    """Return the keywords of each song that has any, by song id and by weight, falling.
+
+    `uses` are those of `songs`. The keywords are the keys of `songs_with`, which tells in how many of `songs_in_all`
+    songs each occurs: the catalogue's, whether `songs` are all of it or are to be added to it.
+    """
+    chosen = np.array([word in songs_with for word in uses.words], dtype=bool)[uses.word]  # (U,)
+    columns = (uses.song, uses.word, uses.occurrences, uses.line)
+    found: dict[int, list[SongKeyword]] = {}
+    for position, number, occurrences, line in zip(*(column[chosen].tolist() for column in columns), strict=True):
+        song, word = songs[position], uses.words[number]
+        weight = relevance(occurrences, songs_with[word], songs_in_all)
+        shown = song.title if line == TITLE_LINE else song.lines[line]
+        found.setdefault(position, []).append(SongKeyword(word=word, weight=weight, line=shown))
+    return {
+        songs[position].id: tuple(sorted(uses, key=lambda k: (-k.weight, k.word))) for position, uses in found.items()
+    }
 
 
-def _image_keywords(images: Iterable[CatalogueImage], kept: Mapping[str, Keyword]) -> dict[str, dict[str, float]]:
-    table = {image.id: {word: weight for word, weight in image.keywords.items() if word in kept} for image in images}
+def _image_keywords(borne: Mapping[str, Weights], kept: Container[str]) -> dict[str, dict[str, float]]:
+    table = {id: {word: weight for word, weight in weights.items() if word in kept} for id, weights in borne.items()}
     return {id: weights for id, weights in table.items() if weights}
-
-
-def _unsung(borne: Iterable[str], uses: Sequence[Sequence[WordUse]]) -> tuple[str, ...]:
-    sung = {use.word for song in uses for use in song}
-    return tuple(sorted(word for word in borne if word not in sung))
-
-
-@cache
-def word_list(name: str) -> frozenset[str]:
-    """Return the words of a list of this package: separated by white space, `#` begins a comment."""
-    text = (files("songlens_training.keywords") / "wordlists" / name).read_text(encoding="utf-8")
-    return frozenset(word for line in text.splitlines() for word in line.partition("#")[0].split())

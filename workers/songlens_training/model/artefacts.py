@@ -17,7 +17,7 @@ from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
-from songlens_training.keywords.table import KeywordTable, SongKeyword
+from songlens_training.keywords.table import SongKeyword
 from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
     IMAGE_INDEX,
@@ -137,10 +137,3 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     complete = manifest.model_copy(update={"files": files})
     (folder / MANIFEST).write_text(complete.to_json(), encoding="utf-8")
     return complete
-
-
-def keyword_report(table: KeywordTable) -> list[dict[str, Any]]:
-    """Return each keyword with its counts."""
-    return [
-        {"keyword": k.word, "songs": k.songs, "occurrences": k.occurrences, "images": k.images} for k in table.keywords
-    ]

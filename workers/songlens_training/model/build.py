@@ -15,6 +15,7 @@ from songlens_shared.keys import bucket_count
 from songlens_training.catalogue.tables import RejectLog, RowSummary
 from songlens_training.evaluate.precision import keyword_precision
 from songlens_training.graph.statistics import graph_statistics
+from songlens_training.keywords.report import keyword_report
 from songlens_training.model import artefacts
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent
@@ -49,7 +50,7 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
         "songs_sha256": _tree_sha256(catalogue.songs),
         "images_sha256": _tree_sha256(catalogue.images),
         "backbone": backbone_spec(backbone).model_dump(),
-        "keywords": _jsonable(asdict(options.keywords)),
+        "keywords": options.keywords.as_config(),
         "embedding": _jsonable(asdict(options.embedding)),
     }
 
@@ -145,10 +146,7 @@ def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]
     table = learned.table
     return {
         "rows": [asdict(summary) for summary in summaries],
-        "songs_without_keyword": table.songs_without_keyword,
-        "images_without_keyword": table.images_without_keyword,
-        "keywords_without_images": list(table.keywords_without_images),
-        "keywords": artefacts.keyword_report(table),
+        **keyword_report(table),
         "graph": asdict(graph_statistics(learned.graph)),
         "precision_at_10": keyword_precision(learned.embedding, table, k=10),
         "features": {
