@@ -99,6 +99,26 @@ def test_one_damaged_line_does_not_change_the_encoding_of_a_csv(tmp_path: Path) 
     assert refused == {"invalid UTF-8 in title": 1}
 
 
+def test_a_csv_of_two_encodings(tmp_path: Path) -> None:
+    """Rows in UTF-8 among rows in GB18030 would be read as other Chinese: they are refused with their line."""
+    gb18030 = [f"{number},秋,落叶满空山".encode("gb18030") for number in range(4)]
+    utf8 = ["4,夏,沙漠里的一片海".encode(), "5,冬,山".encode()]
+    (tmp_path / "s.csv").write_bytes(b"\n".join([b"id,title,lyrics", *gb18030, *utf8, b"6,\xff,x", b""]))
+    songs, refused = read(tmp_path / "s.csv", tmp_path / "rejects")
+    assert [song.lyrics for song in songs] == ["落叶满空山"] * 4
+    assert refused == {"UTF-8 in a file of GB18030": 2, "invalid GB18030": 1}
+    entries = [json.loads(line) for line in (tmp_path / "rejects").read_text("utf-8").splitlines()]
+    assert [entry["line"] for entry in entries] == [6, 7, 8]
+
+
+def test_a_summary_names_the_first_line_of_each_reason(tmp_path: Path) -> None:
+    """Enough to open the file at the right place."""
+    path = write_jsonl(tmp_path / "s.jsonl", GOOD, {}, {**GOOD, "id": "2", "lyrics": ""}, {}, b"\xff")
+    with RejectLog() as log:
+        list(read_songs(path, log))
+        assert log.summary(str(path)).first_lines == {"missing id": 2, "empty lyrics": 3, "invalid UTF-8": 5}
+
+
 def test_a_csv_row_with_a_cell_too_many_is_refused(tmp_path: Path) -> None:
     """An unquoted comma in the lyrics does not shift the columns; the row is refused by its first line's number."""
     (tmp_path / "s.csv").write_text('id,title,lyrics\n1,雪,"山\n静"\n2,雪,a,b\n', "utf-8")

@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol, Self, TypeVar
 from songlens_shared.errors import DataError
 
 PARQUET_BATCH_ROWS = 4096
+_GB18030 = "gb18030"
 _TELLING_CHARACTERS = 6
 """So many characters beyond ASCII are not valid UTF-8 by chance."""
 
@@ -244,22 +245,26 @@ def _csv_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
 def _csv_row(line: int, header: list[str], cells: list[str], encoding: str) -> Row:
     if len(cells) != len(header):
         return Row(line=line, problem="not as many cells as the header", raw=cells)
-    if encoding != "utf-8-sig" and _is_mistaken_utf8("".join(cells), encoding):
-        return Row(line=line, problem=f"UTF-8 in a file of {encoding.upper()}", raw=cells)
+    if encoding == _GB18030 and (problem := _gb18030_problem("".join(cells))):
+        return Row(line=line, problem=problem, raw=cells)
     # An empty cell is how CSV writes an absent value.
     return Row(line=line, fields={name: cell for name, cell in zip(header, cells, strict=True) if cell})
 
 
-def _is_mistaken_utf8(text: str, encoding: str) -> bool:
-    """Tell whether what was decoded by `encoding` is UTF-8: GB18030 makes other Chinese of it and finds nothing wrong.
+def _gb18030_problem(text: str) -> str | None:
+    """Return why `text`, a row decoded as GB18030, is not what was written; None where nothing speaks against it.
 
-    Short words may be both by chance (联通 is known for it), whole rows are not.
+    GB18030 makes other Chinese of UTF-8 and mostly finds nothing wrong. Short words may be valid in both by chance
+    (联通 is known for it), whole rows are not.
     """
+    raw = text.encode(_GB18030, "surrogateescape")
+    damaged = raw.decode(_GB18030, "replace") != text
     try:
-        meant = text.encode(encoding, "surrogateescape").decode("utf-8")
-    except UnicodeError:
-        return False
-    return len(meant) - len(meant.encode("ascii", "ignore")) >= _TELLING_CHARACTERS
+        meant = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "invalid GB18030" if damaged else None
+    telling = sum(not character.isascii() for character in meant)
+    return "UTF-8 in a file of GB18030" if telling >= _TELLING_CHARACTERS or (damaged and telling) else None
 
 
 def csv_encoding(path: Path) -> str:
@@ -277,7 +282,7 @@ def csv_encoding(path: Path) -> str:
                 valid += 1
             except UnicodeDecodeError:
                 damaged += 1
-    return "gb18030" if damaged > valid else "utf-8-sig"
+    return _GB18030 if damaged > valid else "utf-8-sig"
 
 
 def _parquet_rows(path: Path, _: RejectLog) -> Iterator[Row]:
