@@ -8,7 +8,7 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, across, down, mix, radial, ramp, tinted
-from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, bokeh, grass, hills, sky, wisps
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, grass, hills, sky, wisps
 from songlens_training.generated.shapes import Place, Points, arc, curve, ellipse, mirrored, petal, tapered
 
 Limb = tuple[tuple[float, float], ...]
@@ -71,7 +71,8 @@ def _horse_body(canvas: Canvas, at: Place, coat: str, hair: str, legs: tuple[Lim
         for index, leg in enumerate(legs[2:]):
             _leg(ink, at, leg, index, mix(coat, "#000000", 0.12))
     trunk = tapered(
-        [(-0.43, -0.06), (-0.32, -0.04), (-0.1, 0.0), (0.12, 0.0), (0.28, -0.04)], (0.06, 0.155, 0.14, 0.155, 0.13)
+        [(-0.47, -0.05), (-0.42, -0.05), (-0.3, -0.03), (-0.1, 0.0), (0.12, 0.0), (0.28, -0.04)],
+        (0.02, 0.11, 0.155, 0.14, 0.155, 0.13),
     )
     neck = tapered([(0.2, -0.06), (0.36, -0.22), (0.46, -0.4)], (0.15, 0.11, 0.07))
     head = tapered([(0.43, -0.44), (0.52, -0.38), (0.62, -0.27), (0.67, -0.22)], (0.06, 0.068, 0.04, 0.036))
@@ -99,7 +100,7 @@ def _horse_head(canvas: Canvas, ink: Ink, at: Place, coat: Colour, hair: Colour)
     if canvas.chance(0.4):
         ink.area(at([(0.52, -0.455), (0.545, -0.44), (0.66, -0.275), (0.64, -0.27)]), "#f4efe6")
     for step in np.linspace(0, 1, 16):
-        x, y = 0.46 - 0.36 * step, -0.5 + 0.36 * step - 0.06 * math.sin(math.pi * step)
+        x, y = 0.46 - 0.36 * step, -0.49 + 0.36 * step + 0.05 * math.sin(math.pi * step)
         length, turn = canvas.between(0.14, 0.24), math.pi - canvas.between(-0.5, 0.25)
         ink.area(at(petal(x, y, length, 0.05, turn)), tinted(hair, canvas.dice, 0.02))
     ink.area(at(petal(0.46, -0.5, 0.12, 0.04, 1.0)), hair)
@@ -117,8 +118,7 @@ def puppy(canvas: Canvas) -> None:
             green,
         )
     )
-    bokeh(canvas, ["#ffffff", "#e6f4b0", "#bfe08a"], count=12, size=0.1, alpha=0.3)
-    canvas.soften(0.03)
+    canvas.light(np.clip(canvas.noise(6, 2) - 0.45, 0, 1) * 0.9, "#f0ffc8")
     top = canvas.between(0.68, 0.76)
     lawn = ramp(canvas.noise(60, 2), mix(green, "#123008", 0.35), green, mix(green, "#f0ffb0", 0.3))
     canvas.fill(canvas.below(top, 0.02), lawn)
@@ -177,7 +177,6 @@ def _puppy_head(canvas: Canvas, at: Place, fur: str, patch: str, pale: str) -> N
     head = canvas.mask(at(curve(np.vstack([half, mirrored(half)[-2:0:-1]]))), 0.003)
     x, y, size = at.x, at.y, at.size
     canvas.fill(head, radial(x - 0.04, y - 0.08, 0.32 * size, mix(fur, "#ffffff", 0.2), fur, mix(fur, "#000000", 0.25)))
-    canvas.shade(0.94 + 0.12 * canvas.noise(80, 1), head)
     ear = curve([(0.1, -0.2), (0.2, -0.19), (0.29, -0.06), (0.3, 0.1), (0.24, 0.16), (0.18, 0.06), (0.17, -0.06)])
     with canvas.ink() as ink:
         if canvas.chance(0.5):

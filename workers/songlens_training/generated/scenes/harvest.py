@@ -8,7 +8,7 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import ASPECT, Colour, Y, mix, ramp, tinted
-from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, cumulus, hills, sky, water, wisps
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, hills, sky, water, wisps
 from songlens_training.generated.shapes import Place, Points, arc, curve, ground, petal, placed, profile, tapered
 
 
@@ -65,9 +65,7 @@ def palm(canvas: Canvas) -> None:
     hour = canvas.pick([DAY, NOON, NOON, DUSK, DAWN])
     horizon = canvas.between(0.6, 0.68)
     sky(canvas, hour, horizon)
-    cumulus(
-        canvas, hour, [(canvas.between(0, ASPECT), horizon - canvas.between(0.06, 0.2), canvas.between(0.15, 0.25))]
-    )
+    wisps(canvas, hour, 0.7, horizon)
     water(canvas, horizon, canvas.pick(["#28a8b8", "#1f8ab0", "#38b8a8"]), "#8fd8e0", 0.7)
     sand = canvas.pick(["#f0dcae", "#e8cf9a", "#f4e4c4"])
     shore = canvas.mask(ground(profile(canvas.rng, canvas.between(0.84, 0.9), 0.03, 0.35, waves=1.5)), 0.004)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -150,54 +151,78 @@ def mushroom(canvas: Canvas) -> None:
     )
     x, size = canvas.between(0.5, 0.84), canvas.between(0.52, 0.64)
     side = -1 if x > 0.667 else 1
-    clump = [(x + side * canvas.between(0.34, 0.46), 0.94, size * canvas.between(0.45, 0.6)), (x, 0.92, size)]
+    clump = [(x + side * canvas.between(0.34, 0.46), 0.94, canvas.between(0.45, 0.6)), (x, 0.92, 1.0)]
     if canvas.chance(0.7):
-        clump.insert(0, (x - side * canvas.between(0.26, 0.36), 0.93, size * canvas.between(0.32, 0.45)))
-    for px, foot, tall in clump:
-        _one_mushroom(canvas, px, foot, tall, cap, spots)
+        clump.insert(0, (x - side * canvas.between(0.26, 0.36), 0.93, canvas.between(0.32, 0.45)))
+    group = [_Mushroom(at, foot, size * share, canvas.between(0.5, 0.6)) for at, foot, share in clump]
+    for each in group:
+        _stem(canvas, each)
     with canvas.ink() as ink:
+        for each in group:
+            _gills(ink, each)
+    for each in group:
+        _cap(canvas, each, cap)
+    with canvas.ink() as ink:
+        for each in group:
+            _warts(canvas, ink, each, spots)
         grass(canvas, ink, 1.0, 0.11, mix(gloom, "#8ab040", 0.5), count=120)
     canvas.finish(0.45)
 
 
-def _one_mushroom(canvas: Canvas, x: float, foot: float, tall: float, cap: str, spots: str) -> None:
-    """Draw one mushroom: bulging stem, gills, frilled ring, a domed cap with warts."""
-    brim, wide, dome = foot - tall * 0.62, tall * canvas.between(0.5, 0.6), tall * canvas.between(0.46, 0.56)
-    stem = [(x, brim), (x + canvas.between(-0.02, 0.02), foot - tall * 0.3), (x, foot)]
-    canvas.fill(
-        canvas.mask(tapered(stem, (tall * 0.085, tall * 0.095, tall * 0.15))),
-        across(x - 0.1 * tall, x + 0.14 * tall, "#fffaf0", "#e8dcc4", "#a89878"),
-    )
-    with canvas.ink() as ink:
-        ink.area(ellipse(x, brim, wide * 0.97, tall * 0.1), "#f0e2c4")
-        for turn in np.linspace(0.05, math.pi - 0.05, 26):
-            ink.line(
-                [(x, brim), (x + wide * 0.95 * math.cos(turn), brim + tall * 0.095 * math.sin(turn))], 0.003, "#b8a684"
-            )
-        ink.area(
-            curve(
-                [
-                    (x - tall * 0.09, brim + tall * 0.16),
-                    (x + tall * 0.09, brim + tall * 0.16),
-                    (x + tall * 0.15, brim + tall * 0.25),
-                    (x, brim + tall * 0.22),
-                    (x - tall * 0.15, brim + tall * 0.25),
-                ]
-            ),
-            "#fff8ea",
-        )
-    over = arc(x, brim, wide, dome, span=(math.pi, 2 * math.pi), n=30)
-    under = arc(x, brim, wide, tall * 0.07, span=(0, math.pi), n=16)
-    shape = canvas.mask(np.vstack([over, under]))
-    canvas.fill(
-        shape,
-        radial(x - wide * 0.3, brim - dome * 0.7, wide * 1.4, mix(cap, "#ffffff", 0.3), cap, mix(cap, "#200000", 0.45)),
-    )
-    with canvas.ink() as ink:
-        for row, count in ((0.18, 6), (0.5, 5), (0.8, 3)):
-            reach = wide * math.sqrt(1 - row * row) * 0.86
-            for index in range(count):
-                px = x + reach * (2 * (index + 0.5) / count - 1) + canvas.between(-0.02, 0.02)
-                flat = 1 - 0.6 * abs(px - x) / wide
-                radius = tall * canvas.between(0.03, 0.05)
-                ink.area(ellipse(px, brim - dome * row, radius * flat, radius * 0.8), spots)
+@dataclass(frozen=True)
+class _Mushroom:
+    """Where one mushroom stands, how tall it is, and half the width of its cap as a share of that."""
+
+    x: float
+    foot: float
+    tall: float
+    spread: float
+
+    @property
+    def brim(self) -> float:
+        """The height at which the cap sits on the stem."""
+        return self.foot - self.tall * 0.62
+
+    @property
+    def cap(self) -> tuple[float, float]:
+        """Half the width of the cap, and its height."""
+        return self.tall * self.spread, self.tall * (1.02 - self.spread)
+
+
+def _stem(canvas: Canvas, it: _Mushroom) -> None:
+    """Draw the stem, bulging at its foot."""
+    spine = [(it.x, it.brim), (it.x + canvas.between(-0.02, 0.02), it.foot - it.tall * 0.3), (it.x, it.foot)]
+    stem = canvas.mask(tapered(spine, (it.tall * 0.085, it.tall * 0.095, it.tall * 0.15)))
+    canvas.fill(stem, across(it.x - 0.1 * it.tall, it.x + 0.14 * it.tall, "#fffaf0", "#e8dcc4", "#a89878"))
+
+
+def _gills(ink: Ink, it: _Mushroom) -> None:
+    """Draw the underside of the cap and the frill on the stem."""
+    wide, low = it.cap[0], it.tall * 0.095
+    ink.area(ellipse(it.x, it.brim, wide * 0.97, it.tall * 0.1), "#f0e2c4")
+    for turn in np.linspace(0.05, math.pi - 0.05, 26):
+        tip = (it.x + wide * 0.95 * math.cos(turn), it.brim + low * math.sin(turn))
+        ink.line([(it.x, it.brim), tip], 0.003, "#b8a684")
+    frill = curve([(-0.09, 0.16), (0.09, 0.16), (0.15, 0.25), (0, 0.22), (-0.15, 0.25)])
+    ink.area(placed(frill, it.x, it.brim, it.tall), "#fff8ea")
+
+
+def _cap(canvas: Canvas, it: _Mushroom, tone: str) -> None:
+    """Draw the domed cap, lit from the upper left."""
+    wide, dome = it.cap
+    over = arc(it.x, it.brim, wide, dome, span=(math.pi, 2 * math.pi), n=30)
+    under = arc(it.x, it.brim, wide, it.tall * 0.07, span=(0, math.pi), n=16)
+    light, dark = mix(tone, "#ffffff", 0.3), mix(tone, "#200000", 0.45)
+    shading = radial(it.x - wide * 0.3, it.brim - dome * 0.7, wide * 1.4, light, tone, dark)
+    canvas.fill(canvas.mask(np.vstack([over, under])), shading)
+
+
+def _warts(canvas: Canvas, ink: Ink, it: _Mushroom, tone: str) -> None:
+    """Scatter warts over the cap, flatter towards its edges."""
+    wide, dome = it.cap
+    for row, count in ((0.18, 6), (0.5, 5), (0.8, 3)):
+        reach = wide * math.sqrt(1 - row * row) * 0.86
+        for index in range(count):
+            x = it.x + reach * (2 * (index + 0.5) / count - 1) + canvas.between(-0.02, 0.02)
+            radius = it.tall * canvas.between(0.03, 0.05)
+            ink.disc(x, it.brim - dome * row, radius * (1 - 0.6 * abs(x - it.x) / wide), tone, ry=radius * 0.8)

@@ -98,7 +98,7 @@ def bridge(canvas: Canvas) -> None:
     green = canvas.pick(["#5f8f3c", "#7a9a48", "#4f8050"])
     hills(canvas, hour, 0.46, 0.06, green, far=0.5)
     with canvas.ink() as ink:
-        for x in np.linspace(0.0, ASPECT, 9):
+        for x in np.linspace(0.0, ASPECT, 7):
             tree(
                 canvas,
                 ink,
@@ -117,21 +117,25 @@ def bridge(canvas: Canvas) -> None:
     _mirrored_below(canvas, shore, canvas.pick(["#3a6a5a", "#4a7a80", "#3f6070"]), 0.35)
     with canvas.ink() as ink:
         for side in (-1, 1):
-            for index in range(canvas.dice.randrange(5, 9)):
-                start = 0.667 + side * (0.68 - 0.045 * index)
-                length, sway = canvas.between(0.2, 0.5) * (1 - index * 0.06), canvas.between(-0.05, 0.05)
+            for index in range(canvas.dice.randrange(6, 11)):
+                start = 0.667 + side * (0.68 - 0.036 * index)
+                length, sway = canvas.between(0.3, 0.56) * (1 - index * 0.06), canvas.between(-0.05, 0.05)
                 _strand(canvas, ink, start, length, sway, green)
     canvas.grade(mix(hour.tint, "#ffffff", 0.5))
     canvas.finish(0.25)
 
 
+_STRAND = np.vstack(
+    [petal(0, index / 15, 0.16, 0.042, math.pi / 2 + (0.5 if index % 2 else -0.5)) for index in range(16)]
+)
+"""The leaves of a willow's strand, 1 long, hanging straight from the origin."""
+
+
 def _strand(canvas: Canvas, ink: Ink, x: float, length: float, sway: float, green: Colour) -> None:
     """Hang one strand of a willow from the upper edge."""
-    for step in np.linspace(0, 1, int(length * 34)):
-        turn = math.pi / 2 + canvas.pick([-0.5, 0.5])
-        ink.area(
-            petal(x + sway * step**2, length * step, 0.07, 0.018, turn), tinted(mix(green, "#c8e070", 0.3), canvas.dice)
-        )
+    bent = placed(_STRAND, x, 0, length)
+    bent[:, 0] += sway * (bent[:, 1] / length) ** 2
+    ink.area(bent, tinted(mix(green, "#c8e070", 0.3), canvas.dice))
 
 
 def _arch(canvas: Canvas, x: float, shore: float, wide: float) -> None:
