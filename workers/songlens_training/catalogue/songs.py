@@ -13,6 +13,7 @@ from songlens_training.catalogue.tables import (
     checked_records,
     checked_text,
     finite_number,
+    id_field,
     read_rows,
     text_field,
 )
@@ -52,19 +53,12 @@ def read_songs(path: Path, rejects: RejectLog) -> Iterator[Song]:
 
 def _song(row: Row) -> Song:
     return Song(
-        id=_id(row),
+        id=id_field(row, "id"),
         title=text_field(row, "title"),
         artist=checked_text(row.fields.get("artist") or "", "artist"),
         lyrics=text_field(row, "lyrics"),
         popularity=_popularity(row),
     )
-
-
-def _id(row: Row) -> str:
-    value = row.fields.get("id")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return text_field(row, "id")
 
 
 def _popularity(row: Row) -> float | None:

@@ -112,6 +112,7 @@ class Identified(Protocol):
     def id(self) -> str: ...
 
 
+T = TypeVar("T")
 Record = TypeVar("Record", bound=Identified)
 
 
@@ -123,15 +124,35 @@ def checked_records(
     `parse` raises `RowRefused` for a bad row. Raises `DataError` at the end when no row was good.
     """
     seen: set[str] = set()
+
+    def parse_once(row: Row) -> Record:
+        record = parse(row)
+        if record.id in seen:
+            raise RowRefused("duplicate id")
+        seen.add(record.id)
+        return record
+
+    return checked_rows(source, rows, parse_once, rejects)
+
+
+def checked_rows(source: str, rows: Iterator[Row], parse: Callable[[Row], T], rejects: RejectLog) -> Iterator[T]:
+    """Yield what `parse` makes of the good rows; refuse the others into `rejects`.
+
+    `parse` raises `RowRefused` for a bad row. Raises `DataError` at the end when no row was good.
+    """
+    any_good = False
     for row in rows:
         try:
-            record = _record(row, parse, seen)
+            if row.problem is not None:
+                raise RowRefused(row.problem)
+            parsed = parse(row)
         except RowRefused as refusal:
             rejects.refuse(source, row, str(refusal))
             continue
+        any_good = True
         rejects.accept(source)
-        yield record
-    if not seen:
+        yield parsed
+    if not any_good:
         raise DataError(f"{source} has no usable row: {_reasons(rejects.summary(source)) or 'it is empty'}.")
 
 
@@ -139,16 +160,6 @@ def _reasons(summary: RowSummary) -> str:
     """Return how many rows were refused for which reason, and the first line of each."""
     lines = {reason: "" if line is None else f", first in line {line}" for reason, line in summary.first_lines.items()}
     return "; ".join(f"{reason} ({count}{lines[reason]})" for reason, count in summary.refused.items())
-
-
-def _record(row: Row, parse: Callable[[Row], Record], seen: set[str]) -> Record:
-    if row.problem is not None:
-        raise RowRefused(row.problem)
-    record = parse(row)
-    if record.id in seen:
-        raise RowRefused("duplicate id")
-    seen.add(record.id)
-    return record
 
 
 def text_field(row: Row, name: str) -> str:
@@ -160,6 +171,14 @@ def text_field(row: Row, name: str) -> str:
     if not text:
         raise RowRefused(f"empty {name}")
     return text
+
+
+def id_field(row: Row, name: str) -> str:
+    """Return a required id: text, stripped, or a whole number. Raises `RowRefused`."""
+    value = row.fields.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_field(row, name)
 
 
 def checked_text(value: Any, name: str) -> str:

@@ -21,6 +21,11 @@ from songlens_training.commands.options import (
     Folding,
     Images,
     KeywordCount,
+    ListeningHalfLife,
+    ListeningLog,
+    ListeningMinSongs,
+    ListeningShare,
+    ListeningWeight,
     MaxSongShare,
     MinLength,
     MinOccurrences,
@@ -36,6 +41,7 @@ from songlens_training.commands.options import (
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.rows import print_rows
 from songlens_training.commands.stores import Models, described, open_store
+from songlens_training.graph.listening_options import ListeningOptions, Weighting
 
 
 def build(
@@ -62,6 +68,11 @@ def build(
     samples: Samples = None,
     seed: Seed = 1,
     threads: Threads = None,
+    listening: ListeningLog = None,
+    listening_share: ListeningShare = 0.3,
+    listening_half_life: ListeningHalfLife = None,
+    listening_weight: ListeningWeight = Weighting.LOG,
+    listening_min_songs: ListeningMinSongs = 3,
     force: Annotated[bool, typer.Option(help="Build even where the same model has been built before.")] = False,
 ) -> None:
     """Build a model version from songs and images."""
@@ -71,7 +82,7 @@ def build(
 
     console = Console()
     store = open_store(models)
-    catalogue = Catalogue(songs=songs, images=images)
+    catalogue = Catalogue(songs=songs, images=images, listening=listening)
     options = BuildOptions(
         keywords=keyword_options(
             count=keywords,
@@ -89,6 +100,12 @@ def build(
             min_occurrences=min_occurrences,
         ),
         embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
+        listening=ListeningOptions(
+            half_life_days=listening_half_life,
+            weighting=listening_weight,
+            min_songs=listening_min_songs,
+            share=listening_share,
+        ),
     )
     with progress_bars(console) as progress:
         network = open_backbone(backbone, weights, device, threads, progress)

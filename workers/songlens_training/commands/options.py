@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from songlens_training.graph.listening_options import Weighting
+
 _VISION = "Image features"
 _KEYWORDS = "Keywords"
 _EMBEDDING = "Network embedding"
+_LISTENING = "Listening behaviour"
 
 Songs = Annotated[Path, typer.Option(help="Songs: .jsonl, .csv or .parquet.")]
 Images = Annotated[Path, typer.Option(help="Images: a folder per keyword, or a manifest (.jsonl, .csv, .parquet).")]
@@ -72,4 +75,26 @@ Samples = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of the network embedding.", rich_help_panel=_EMBEDDING)]
 Threads = Annotated[
     int | None, typer.Option(help="Threads; 1 makes the NE repeatable bit for bit.", rich_help_panel=_EMBEDDING)
+]
+
+ListeningLog = Annotated[
+    Path | None,
+    typer.Option("--listening", help="Listening log: .jsonl, .csv or .parquet.", rich_help_panel=_LISTENING),
+]
+ListeningShare = Annotated[
+    float, typer.Option(help="Share of the graph's weight that listening makes up.", rich_help_panel=_LISTENING)
+]
+ListeningHalfLife = Annotated[
+    float | None,
+    typer.Option(
+        help="Days after which a play weighs half as much; without it age does not matter.",
+        rich_help_panel=_LISTENING,
+        metavar="DAYS",
+    ),
+]
+ListeningWeight = Annotated[
+    Weighting, typer.Option(help="ln(1 + plays), plays, or 1 however often.", rich_help_panel=_LISTENING)
+]
+ListeningMinSongs = Annotated[
+    int, typer.Option(help="Songs that a user must have played.", rich_help_panel=_LISTENING, min=1)
 ]

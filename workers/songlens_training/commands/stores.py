@@ -31,8 +31,9 @@ def newest_version(store: ModelStore) -> str:
 
 def described(manifest: Manifest, precision: float) -> str:
     """Return a version in one sentence, marked up for the screen; `precision` is its precision@10."""
+    users = f"{manifest.users} users, " if manifest.users else ""
     return (
-        f"[bold]{manifest.version}[/]: {manifest.songs} songs, {manifest.images} images, "
+        f"[bold]{manifest.version}[/]: {manifest.songs} songs, {manifest.images} images, {users}"
         f"{len(manifest.keywords)} keywords, {manifest.backbone.name}; of the 10 songs nearest to an image "
         f"{precision:.1%} bear its keyword"
     )

@@ -28,6 +28,8 @@ from songlens_workers.models.manifest import (
     REPORT,
     SONG_VECTORS,
     SONGS,
+    USER_VECTORS,
+    USERS,
     WORD2VEC,
     Manifest,
     file_entry,
@@ -70,6 +72,15 @@ def _ordered(embedding: Embedding, kind: VertexType, ids: Sequence[str]) -> Vect
     if missing:
         raise DataError(f"{len(missing)} {kind.name.lower()} vertices have no NE vector, such as {missing[0]!r}.")
     return vectors[[row[id] for id in ids]]  # (N, D)
+
+
+def write_users(folder: Path, embedding: Embedding, user_ids: Sequence[str]) -> None:
+    """Write the users table and their NE vectors, in its order."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    np.save(folder / USER_VECTORS, _ordered(embedding, VertexType.USER, user_ids))
+    parquet.write_table(pa.table({"id": pa.array(user_ids, pa.string())}), folder / USERS)
 
 
 def write_image_index(folder: Path, features: StoredFeatures) -> None:

@@ -1,4 +1,4 @@
-"""Builds a model version: songs and images -> keywords -> features -> graph -> NE -> index -> files."""
+"""Builds a model version: songs, images and listening -> keywords -> features -> graph -> NE -> index -> files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Built:
     manifest: Manifest
     folder: Path
     summaries: Sequence[RowSummary]
-    """Rows taken and refused, for songs and for images."""
+    """Rows taken and refused, for songs, for images, and for the listening log if there is one."""
 
     rejects: Path
     """Where refused rows are, if there were any."""
@@ -43,7 +43,7 @@ class Built:
 def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions | None = None) -> dict[str, Any]:
     """Return all that decides what a build comes to; equal configurations make equal models.
 
-    Raises `ConfigError` where songs or images are not there.
+    Raises `ConfigError` where songs, images or the listening log are not there.
     """
     options = options or BuildOptions()
     return {
@@ -52,7 +52,14 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
         "backbone": backbone_spec(backbone).model_dump(),
         "keywords": options.keywords.as_config(),
         "embedding": _jsonable(asdict(options.embedding)),
+        **_listening_config(catalogue, options),
     }
+
+
+def _listening_config(catalogue: Catalogue, options: BuildOptions) -> dict[str, Any]:
+    if catalogue.listening is None:
+        return {}
+    return {"listening_sha256": _tree_sha256(catalogue.listening), "listening": asdict(options.listening)}
 
 
 def _jsonable(options: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def build_model(
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
         learned = learn(catalogue, backbone, options, rejects, progress)
-        summaries = [rejects.summary(str(path)) for path in (catalogue.songs, catalogue.images)]
+        summaries = [rejects.summary(str(path)) for path in catalogue.sources]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
         manifest = _write(folder, _manifest(name, learned, backbone, config), learned, report)
@@ -123,12 +130,18 @@ def _manifest(name: str, learned: Learned, backbone: Backbone, config: dict[str,
         ne_dimensions=learned.embedding.vectors.shape[1],
         images=len(learned.images),
         songs=len(learned.songs),
+        users=len(_users(learned)),
         keywords=[keyword.word for keyword in learned.table.keywords],
         image_buckets=bucket_count(len(learned.images)),
         song_buckets=bucket_count(len(learned.songs)),
+        user_buckets=bucket_count(len(_users(learned))) if _users(learned) else 0,
         config=config,
         config_sha256=config_sha256(config),
     )
+
+
+def _users(learned: Learned) -> list[str]:
+    return learned.listening.users if learned.listening else []
 
 
 def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[str, Any]) -> Manifest:
@@ -138,6 +151,8 @@ def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[s
     )
     artefacts.write_songs(folder, learned.songs, learned.table.songs)
     artefacts.write_images(folder, learned.images, learned.table.images)
+    if users := _users(learned):
+        artefacts.write_users(folder, learned.embedding, users)
     artefacts.write_report(folder, report)
     return artefacts.write_manifest(folder, manifest)
 
@@ -154,4 +169,13 @@ def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]
             "images_per_s": round(learned.extracted.images_per_s, 2),
         },
         "seconds": learned.seconds,
+        **_listening_report(learned),
     }
+
+
+def _listening_report(learned: Learned) -> dict[str, Any]:
+    if learned.listening is None:
+        return {}
+    listening = learned.listening
+    pairs = {"users": len(listening.users), "pairs": len(listening.weights)}
+    return {"listening": pairs | asdict(listening.left_out)}

@@ -1,4 +1,4 @@
-"""Learns from a catalogue: songs and images -> keywords -> features -> graph -> network embedding."""
+"""Learns from a catalogue: songs, images and listening -> keywords -> features -> graph -> network embedding."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 
 from songlens_shared.broker import home
 from songlens_training.catalogue.images import CatalogueImage, read_images
+from songlens_training.catalogue.listening import Plays, read_plays
 from songlens_training.catalogue.songs import Song, read_songs
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.train import train_embedding
+from songlens_training.embedding.users import with_user_vectors
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, build_graph
+from songlens_training.graph.listening import Listening, weigh, with_listening
+from songlens_training.graph.listening_options import ListeningOptions, check_options
 from songlens_training.keywords.options import KeywordOptions
 from songlens_training.keywords.selection import find_keywords
 from songlens_training.keywords.table import KeywordTable
@@ -34,6 +38,14 @@ class Catalogue:
     images: Path
     """A folder per keyword, or a manifest."""
 
+    listening: Path | None = None
+    """Listening log: .jsonl, .csv or .parquet. Without one the model knows no user."""
+
+    @property
+    def sources(self) -> list[Path]:
+        """All that is there."""
+        return [path for path in (self.songs, self.images, self.listening) if path is not None]
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
@@ -41,6 +53,8 @@ class BuildOptions:
 
     keywords: KeywordOptions = field(default_factory=KeywordOptions)
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
+    listening: ListeningOptions = field(default_factory=ListeningOptions)
+    """Of no effect without a listening log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,7 @@ class Learned:
     images: list[CatalogueImage]
     table: KeywordTable
     extracted: Extracted
+    listening: Listening | None
     graph: Graph
     embedding: Embedding
     seconds: dict[str, float]
@@ -72,8 +87,10 @@ def learn(
     Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
     """
     watch = _Stopwatch()
+    check_options(options.listening)  # before the hours that features may take
     songs = list(read_songs(catalogue.songs, rejects))
     images = list(read_images(catalogue.images, rejects))
+    plays = _plays(catalogue, songs, options.listening, rejects)
     watch.lap("read")
     table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
     watch.lap("keywords")
@@ -90,6 +107,9 @@ def learn(
     table = replace(table, images={image.id: table.images[image.id] for image in images})
     songs = [song for song in songs if song.id in table.songs]
     graph = build_graph(table.graph_weights())
+    listening = None if plays is None else weigh(plays, table.songs, options.listening)
+    if listening is not None:
+        graph = with_listening(graph, listening, options.listening.share)
     watch.lap("graph")
     progress("Training the network embedding", 0, 1)  # compiling comes first, and takes seconds once
     embedding = train_embedding(
@@ -97,16 +117,26 @@ def learn(
         options.embedding,
         lambda at: progress("Training the network embedding", at.samples_done, at.samples_total),
     )
+    if listening is not None:
+        embedding = with_user_vectors(embedding)
     watch.lap("embedding")
     return Learned(
         songs=songs,
         images=images,
         table=table,
         extracted=extracted,
+        listening=listening,
         graph=graph,
         embedding=embedding,
         seconds=watch.seconds,
     )
+
+
+def _plays(catalogue: Catalogue, songs: list[Song], options: ListeningOptions, rejects: RejectLog) -> Plays | None:
+    if catalogue.listening is None:
+        return None
+    known = {song.id for song in songs}
+    return read_plays(catalogue.listening, rejects, known, timed=options.half_life_days is not None)
 
 
 class _Stopwatch:

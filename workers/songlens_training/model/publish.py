@@ -12,7 +12,7 @@ import redis
 
 from songlens_shared.errors import ModelDamaged
 from songlens_training.progress import Progress, silent
-from songlens_workers.models.manifest import IMAGE_VECTORS, IMAGES, SONG_VECTORS, SONGS, Manifest
+from songlens_workers.models.manifest import IMAGE_VECTORS, IMAGES, SONG_VECTORS, SONGS, USER_VECTORS, USERS, Manifest
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.songs.cards import SongCard
@@ -38,7 +38,7 @@ def publish_model(store: ModelStore, version: str, connection: redis.Redis, *, p
 
 
 def _load(folder: Path, manifest: Manifest, target: NeStore, progress: Progress) -> None:
-    total = manifest.images + 2 * manifest.songs
+    total = manifest.images + 2 * manifest.songs + manifest.users
     done = 0
 
     def count(rows: int) -> None:
@@ -52,6 +52,10 @@ def _load(folder: Path, manifest: Manifest, target: NeStore, progress: Progress)
     for ids, vectors in _pages(folder / SONGS, folder / SONG_VECTORS, manifest):
         target.write_song_vectors(ids, vectors)
         count(len(ids))
+    if manifest.users:
+        for ids, vectors in _pages(folder / USERS, folder / USER_VECTORS, manifest):
+            target.write_user_vectors(ids, vectors)
+            count(len(ids))
     for cards in _song_cards(folder / SONGS):
         target.write_song_cards(cards)
         count(len(cards))
