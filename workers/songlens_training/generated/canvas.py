@@ -181,6 +181,10 @@ class Canvas:
         """Blur the whole picture by a radius in picture heights: what was painted so far lies out of focus."""
         self.pixels = _planes(self.image().filter(ImageFilter.GaussianBlur(radius * HEIGHT)))
 
+    def mirror(self) -> None:
+        """Turn the picture left to right."""
+        self.pixels = np.ascontiguousarray(self.pixels[:, :, ::-1])
+
     @contextmanager
     def ink(self) -> Iterator[Ink]:
         """Lend a pen for small sharp shapes; they land on the canvas when the block ends."""

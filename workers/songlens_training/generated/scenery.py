@@ -16,6 +16,7 @@ from songlens_training.generated.colour import (
     Floats,
     X,
     Y,
+    across,
     down,
     mix,
     ramp,
@@ -207,6 +208,13 @@ def bokeh(canvas: Canvas, colours: Sequence[str], *, count: int = 22, size: floa
             radius = size * canvas.between(0.4, 1.3)
             x, y = canvas.between(0, ASPECT), canvas.between(0, 1)
             ink.area(ellipse(x, y, radius), canvas.pick(colours), alpha * canvas.between(0.4, 1))
+
+
+def wall(canvas: Canvas, colour: Colour, *, rough: float = 0.12) -> None:
+    """Paint a plastered wall, lit from a window on the left."""
+    light, dark = mix(colour, "#ffffff", 0.35), mix(colour, "#000000", 0.3)
+    canvas.wash(across(canvas.between(-0.6, 0.2), canvas.between(1.2, 1.9), light, colour, dark))
+    canvas.shade(1 - rough / 2 + rough * canvas.noise(18, 3))
 
 
 def table(canvas: Canvas, top: float, wood: Colour) -> None:

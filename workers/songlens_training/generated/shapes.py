@@ -103,6 +103,11 @@ def tapered(spine: PointsLike, half: Sequence[float]) -> Points:
     return outline
 
 
+def lathed(half: PointsLike) -> Points:
+    """Return the outline of something turned on a lathe: a smooth curve through its right side, and its mirror."""
+    return symmetric(curve(half, closed=False))
+
+
 def petal(x: float, y: float, length: float, width: float, turn: float) -> Points:
     """Return a petal or leaf that grows from (x, y) in the direction `turn`, widest past its middle."""
     return placed(_PETAL * (length, width), x, y, turn=turn)
