@@ -112,7 +112,7 @@ THEMES: tuple[Theme, ...] = (
     Theme("信封", "envelope", keepsakes.envelope),
     Theme("书架", "bookshelf", room.bookshelf),
     Theme("时钟", "clock", room.clock),
-    Theme("椅子", "chair", room.chair),
+    Theme("座椅", "chair", room.chair),
     Theme("蛋糕", "cake", feast.cake),
     Theme("苹果", "apple", fruit.apple),
     Theme("西瓜", "watermelon", fruit.watermelon),
