@@ -14,6 +14,7 @@ from songlens_training.generated.colour import ASPECT, Floats, X, Y
 
 Points = NDArray[np.float64]
 _HALF_PETAL = [(0.0, 0.0), (0.35, 0.32), (0.7, 0.5), (0.93, 0.28), (1.0, 0.0)]
+_HEART = [(0, 0.8), (-0.75, 0.05), (-0.72, -0.5), (-0.3, -0.62), (0, -0.3), (0.3, -0.62), (0.72, -0.5), (0.75, 0.05)]
 _PETAL = np.array(_HALF_PETAL + [(x, -y) for x, y in _HALF_PETAL[-2:0:-1]])
 
 PointsLike = Points | Sequence[tuple[float, float]]
@@ -111,6 +112,11 @@ def lathed(half: PointsLike) -> Points:
 def petal(x: float, y: float, length: float, width: float, turn: float) -> Points:
     """Return a petal or leaf that grows from (x, y) in the direction `turn`, widest past its middle."""
     return placed(_PETAL * (length, width), x, y, turn=turn)
+
+
+def heart(x: float, y: float, size: float, turn: float = 0.0) -> Points:
+    """Return a heart about one and a half `size` wide around (x, y)."""
+    return placed(curve(_HEART), x, y, size, turn)
 
 
 def profile(rng: np.random.Generator, y: float, height: float, roughness: float = 0.5, *, waves: float = 3) -> Points:

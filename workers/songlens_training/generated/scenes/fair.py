@@ -8,23 +8,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import ASPECT, Colour, mix
-from songlens_training.generated.scenery import (
-    DAWN,
-    DAY,
-    DUSK,
-    NIGHT,
-    NOON,
-    Hour,
-    hills,
-    sky,
-    stars,
-    tree,
-    wisps,
-)
-from songlens_training.generated.shapes import (
-    Points,
-    ellipse,
-)
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NIGHT, NOON, Hour, hills, sky, stars, tree, wisps
+from songlens_training.generated.shapes import Points, ellipse
 
 _GAY = ["#e0343c", "#f2b61f", "#2f8fd0", "#3da878", "#e8702a", "#a85ac8", "#f28ab8"]
 

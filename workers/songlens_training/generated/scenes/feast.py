@@ -8,21 +8,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, Floats, across, mix, ramp, tinted
-from songlens_training.generated.scenery import (
-    bokeh,
-    leaf,
-    table,
-    wall,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    arc,
-    curve,
-    ellipse,
-    lathed,
-    petal,
-    symmetric,
-)
+from songlens_training.generated.scenery import bokeh, leaf, table, wall
+from songlens_training.generated.shapes import Place, arc, curve, ellipse, lathed, petal, symmetric
 
 _WOODS = ["#a9713f", "#8a5a34", "#c9a070", "#d9cbb4", "#6f4a30"]
 

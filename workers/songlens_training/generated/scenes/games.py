@@ -10,18 +10,7 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import ASPECT, HEIGHT, Colour, Floats, X, Y, down, mix, ramp
-from songlens_training.generated.scenery import (
-    DAWN,
-    DAY,
-    DUSK,
-    GREY,
-    NOON,
-    grass,
-    hills,
-    sky,
-    spruce,
-    wisps,
-)
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, GREY, NOON, grass, hills, sky, spruce, wisps
 from songlens_training.generated.shapes import Place, arc, ellipse, ground, placed, profile
 
 

@@ -8,45 +8,43 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, X, Y, mix, radial, ramp
-from songlens_training.generated.scenery import (
-    bokeh,
-    table,
-    wall,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    arc,
-    curve,
-    ellipse,
-    placed,
-    symmetric,
-)
+from songlens_training.generated.scenery import bokeh, table, wall
+from songlens_training.generated.shapes import Place, arc, curve, ellipse, heart, placed, symmetric
 
 _PAPERS = ["#f4ecd8", "#fbf8f0", "#d9b98a", "#e8c8c0", "#c8d4dc", "#e4dcc0"]
 
 
 def envelope(canvas: Canvas) -> None:
-    """Paint a paper envelope on a table from above: its back with a wax seal, or its stamped front."""
+    """Paint a sealed paper envelope on a table from above, often a stamped letter or another envelope under it."""
     if canvas.chance(0.65):
         table(canvas, -0.4, canvas.pick(["#8a5a34", "#5f4030", "#a9713f", "#4f4a48"]))
     else:
         wall(canvas, canvas.pick(["#4f6a5a", "#6a3a3f", "#3f4f6f", "#8f8478"]), rough=0.2)
-    paper = canvas.pick(_PAPERS)
-    turn, size = canvas.between(-0.35, 0.35), canvas.between(0.31, 0.38)
-    place = Place(canvas.between(0.6, 0.74), canvas.between(0.46, 0.54), size, turn)
-    if canvas.chance(0.4):
-        _sheet(
-            canvas,
-            Place(place.x, place.y, size, turn + canvas.pick([-1, 1]) * canvas.between(0.25, 0.5)),
-            canvas.pick(_PAPERS),
-        )
-    _sheet(canvas, place, paper)
-    with canvas.ink() as ink:
-        if canvas.chance(0.6):
-            _flaps(canvas, ink, place, paper)
-        else:
-            _address(canvas, ink, place)
+    turn, size = canvas.between(-0.35, 0.35), canvas.between(0.3, 0.36)
+    x, y = canvas.between(0.6, 0.74), canvas.between(0.46, 0.54)
+    under = canvas.pick(["letter", "envelope", "nothing"])
+    if under == "letter":
+        size, x, y = size * 0.88, x - 0.1, y + 0.1
+        _letter(canvas, Place(x + 0.22, y - 0.24, size, turn + canvas.between(-0.1, 0.3)))
+    elif under == "envelope":
+        _envelope(canvas, Place(x, y, size, turn + canvas.pick([-1, 1]) * canvas.between(0.25, 0.5)))
+    _envelope(canvas, Place(x, y, size, turn))
     canvas.finish(0.35)
+
+
+def _envelope(canvas: Canvas, at: Place) -> None:
+    """Lay down an envelope, its flaps up."""
+    paper = canvas.pick(_PAPERS)
+    _sheet(canvas, at, paper)
+    with canvas.ink() as ink:
+        _flaps(canvas, ink, at, paper)
+
+
+def _letter(canvas: Canvas, at: Place) -> None:
+    """Lay down an envelope, its address up."""
+    _sheet(canvas, at, canvas.pick(_PAPERS))
+    with canvas.ink() as ink:
+        _address(canvas, ink, at)
 
 
 def _sheet(canvas: Canvas, at: Place, paper: Colour) -> None:
@@ -54,8 +52,8 @@ def _sheet(canvas: Canvas, at: Place, paper: Colour) -> None:
     outline = [(-1.5, -1.0), (1.5, -1.0), (1.5, 1.0), (-1.5, 1.0)]
     shadow = Place(at.x + 0.02, at.y + 0.025, at.size, at.turn)
     canvas.shade(1 - 0.55 * canvas.mask(shadow(outline), 0.015))
-    fibre = canvas.noise(60, 2, 3)
-    canvas.fill(canvas.mask(at(outline)), ramp(fibre, mix(paper, "#6a5030", 0.14), paper, mix(paper, "#ffffff", 0.4)))
+    fibre = canvas.noise(80, 1, 2)
+    canvas.fill(canvas.mask(at(outline)), ramp(fibre, mix(paper, "#6a5030", 0.08), paper, mix(paper, "#ffffff", 0.2)))
 
 
 def _flaps(canvas: Canvas, ink: Ink, at: Place, paper: Colour) -> None:
@@ -77,17 +75,7 @@ def _flaps(canvas: Canvas, ink: Ink, at: Place, paper: Colour) -> None:
     if canvas.chance(0.65):
         _seal(canvas, ink, seal, wax)
     else:
-        heart = [
-            (0, 0.8),
-            (-0.75, 0.05),
-            (-0.72, -0.5),
-            (-0.3, -0.62),
-            (0, -0.3),
-            (0.3, -0.62),
-            (0.72, -0.5),
-            (0.75, 0.05),
-        ]
-        ink.area(seal(curve(np.array(heart) * 1.1)), "#d8303a")
+        ink.area(heart(x, y, at.size * 0.3, at.turn), "#d8303a")
 
 
 def _seal(canvas: Canvas, ink: Ink, at: Place, wax: Colour) -> None:
@@ -101,29 +89,15 @@ def _seal(canvas: Canvas, ink: Ink, at: Place, wax: Colour) -> None:
     for radius, tone in ((0.72, mix(wax, "#000000", 0.35)), (0.67, mix(wax, "#ffffff", 0.08))):
         ink.area(at(ellipse(0, 0, radius)), tone)
     for turn in np.linspace(0, 2 * math.pi, 6)[1:]:
-        petal_ = placed(ellipse(0.28, 0, 0.22, 0.11), 0, 0, 1.0, float(turn))
-        ink.area(at(petal_), mix(wax, "#000000", 0.35))
+        lobe = placed(ellipse(0.28, 0, 0.22, 0.11), 0, 0, 1.0, float(turn))
+        ink.area(at(lobe), mix(wax, "#000000", 0.35))
     ink.line(at(arc(0, 0, 0.85, 0.85, span=(math.pi, 1.5 * math.pi))), 0.008, mix(wax, "#ffffff", 0.5), alpha=0.8)
 
 
 def _address(canvas: Canvas, ink: Ink, at: Place) -> None:
-    """Write an address, stick a stamp, cancel it, and border the letter for air mail."""
-    hues = canvas.pick([("#c8323a", "#2f5fa8"), ("#c8323a", "#3f7a4a")])
-    border, step = canvas.chance(0.7), 0.15
-    for index in range(20 if border else 0):
-        left = -1.5 + step * index
-        for top in (-1.0, 0.92):
-            ink.area(
-                at([(left + 0.05, top), (left + 0.13, top), (left + 0.09, top + 0.08), (left + 0.01, top + 0.08)]),
-                hues[index % 2],
-            )
-    for index in range(13 if border else 0):
-        top = -0.95 + step * index
-        for left in (-1.5, 1.43):
-            ink.area(
-                at([(left, top), (left + 0.07, top - 0.04), (left + 0.07, top + 0.04), (left, top + 0.08)]),
-                hues[index % 2],
-            )
+    """Write an address, stick a stamp, cancel it, and mostly border the letter for air mail."""
+    if canvas.chance(0.7):
+        _border(ink, at, canvas.pick([("#c8323a", "#2f5fa8"), ("#c8323a", "#3f7a4a")]))
     pen = canvas.pick(["#1f2f5a", "#2a2420", "#4a2a5a"])
     for row in range(canvas.pick([3, 4])):
         y, end = 0.0 + 0.23 * row, canvas.between(0.5, 1.1)
@@ -131,6 +105,16 @@ def _address(canvas: Canvas, ink: Ink, at: Place) -> None:
         lift = np.array([canvas.between(-0.06, 0.06) for _ in x]) * (np.sin(x * 9 + row) > -0.75)
         ink.line(at(curve(np.stack([x, y + lift], axis=1), closed=False, steps=3)), 0.006, pen)
     _stamp(canvas, ink, at)
+
+
+def _border(ink: Ink, at: Place, hues: tuple[str, str]) -> None:
+    """Print slanted stripes of two colours along the four edges."""
+    flat = np.array([(0.05, 0.0), (0.13, 0.0), (0.09, 0.08), (0.01, 0.08)])
+    for index, step in enumerate(np.arange(20) * 0.15):
+        for top in (-1.0, 0.92):
+            ink.area(at(flat + np.array([step - 1.5, top])), hues[index % 2])
+        for left in (-1.5, 1.42) if index < 13 else ():
+            ink.area(at(flat[:, ::-1] + np.array([left, step - 1.0])), hues[index % 2])
 
 
 def _stamp(canvas: Canvas, ink: Ink, at: Place) -> None:

@@ -8,15 +8,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, X, Y, mix, ramp, tinted
-from songlens_training.generated.scenery import (
-    table,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    curve,
-    ellipse,
-    symmetric,
-)
+from songlens_training.generated.scenery import table
+from songlens_training.generated.shapes import Place, curve, ellipse, symmetric
 
 _HALF_VIOLIN = [
     (0.04, -0.3),

@@ -6,24 +6,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import ASPECT, Colour, mix, ramp, tinted
-from songlens_training.generated.scenery import (
-    DAWN,
-    DAY,
-    DUSK,
-    NOON,
-    cumulus,
-    grass,
-    hills,
-    sky,
-    tree,
-    wisps,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    curve,
-    ground,
-    profile,
-)
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, cumulus, grass, hills, sky, tree, wisps
+from songlens_training.generated.shapes import Place, curve, ground, profile
 
 _GAY = ["#e0343c", "#f2b61f", "#2f8fd0", "#3da878", "#e8702a", "#a85ac8", "#f28ab8"]
 

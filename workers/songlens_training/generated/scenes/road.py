@@ -9,25 +9,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import ASPECT, Colour, down, mix, ramp
-from songlens_training.generated.scenery import (
-    DAWN,
-    DAY,
-    DUSK,
-    NOON,
-    Hour,
-    grass,
-    hills,
-    sky,
-    tree,
-    water,
-    wisps,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    PointsLike,
-    curve,
-    ellipse,
-)
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NOON, Hour, grass, hills, sky, tree, water, wisps
+from songlens_training.generated.shapes import Place, PointsLike, curve, ellipse
 
 
 @dataclass(frozen=True)

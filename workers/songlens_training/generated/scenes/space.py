@@ -5,32 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from songlens_training.generated.canvas import Canvas
-from songlens_training.generated.colour import (
-    ASPECT,
-    ONES,
-    X,
-    Y,
-    mix,
-    ramp,
-)
-from songlens_training.generated.scenery import (
-    DAWN,
-    DAY,
-    DUSK,
-    NIGHT,
-    NOON,
-    cumulus,
-    hills,
-    sky,
-    stars,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    curve,
-    ellipse,
-    mirrored,
-    symmetric,
-)
+from songlens_training.generated.colour import ASPECT, ONES, X, Y, mix, ramp
+from songlens_training.generated.scenery import DAWN, DAY, DUSK, NIGHT, NOON, cumulus, hills, sky, stars
+from songlens_training.generated.shapes import Place, curve, ellipse, mirrored, symmetric
 
 
 def rocket(canvas: Canvas) -> None:

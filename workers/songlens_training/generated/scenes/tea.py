@@ -8,19 +8,8 @@ import numpy as np
 
 from songlens_training.generated.canvas import Canvas, Ink
 from songlens_training.generated.colour import Colour, Y, across, mix, ramp
-from songlens_training.generated.scenery import (
-    bokeh,
-    table,
-    wall,
-)
-from songlens_training.generated.shapes import (
-    Place,
-    arc,
-    curve,
-    ellipse,
-    lathed,
-    petal,
-)
+from songlens_training.generated.scenery import bokeh, table, wall
+from songlens_training.generated.shapes import Place, arc, curve, ellipse, lathed, petal
 
 _POTS = [
     ("#7a3f2a", "clay"),

@@ -26,7 +26,7 @@ from songlens_training.generated.scenery import (
     bokeh,
     table,
 )
-from songlens_training.generated.shapes import Points, arc, curve, ellipse, mirrored, petal, placed
+from songlens_training.generated.shapes import Points, arc, curve, ellipse, heart, mirrored, petal, placed
 
 
 def coffee(canvas: Canvas) -> None:
@@ -60,11 +60,8 @@ def _cup_from_above(canvas: Canvas, china: Colour) -> None:
     canvas.fill(canvas.disc(x, y, wide), mix(china, "#ffffff", 0.35))
     canvas.fill(canvas.disc(x, y, wide * 0.9), mix(china, "#000000", 0.25))
     canvas.fill(canvas.disc(x, y, wide * 0.87), radial(x, y, wide, "#8a5527", "#6b3d1a", "#b98048"))
-    heart = curve(
-        [(0, 0.8), (-0.75, 0.05), (-0.72, -0.5), (-0.3, -0.62), (0, -0.3), (0.3, -0.62), (0.72, -0.5), (0.75, 0.05)]
-    )
     for step in range(5):
-        milk = placed(heart, x, y, wide * (0.78 - 0.16 * step), turn)
+        milk = heart(x, y, wide * (0.78 - 0.16 * step), turn)
         canvas.fill(canvas.mask(milk, 0.004), "#f6e6c8" if step % 2 == 0 else "#8f5a2b", 0.95)
 
 
