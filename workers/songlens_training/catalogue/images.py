@@ -44,9 +44,18 @@ def read_images(path: Path, rejects: RejectLog) -> Iterator[CatalogueImage]:
     Counts are at `rejects.summary(str(path))` afterwards.
     Raises `DataError` when nothing can be read or no image is good.
     """
-    if path.is_dir():
-        return checked_records(str(path), _folder_rows(path), lambda row: _image(row, path), rejects)
-    return checked_records(str(path), read_rows(path, rejects), lambda row: _image(row, path.parent), rejects)
+    folder = folder_of(path)
+    return checked_records(str(path), image_rows(path, rejects), lambda row: _image(row, folder), rejects)
+
+
+def image_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
+    """Yield a row for each file in a folder per keyword, with `path` and `keywords`, or those of a manifest."""
+    return _folder_rows(path) if path.is_dir() else read_rows(path, rejects)
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder that the paths in the rows are relative to."""
+    return path if path.is_dir() else path.parent
 
 
 def _folder_rows(folder: Path) -> Iterator[Row]:
@@ -71,15 +80,10 @@ def _folder_row(relative: Path) -> Row:
 
 def _image(row: Row, folder: Path) -> CatalogueImage:
     name = text_field(row, "path")
-    keywords = _keywords(row.fields.get("keywords"))
-    path = folder / name
-    if not path.is_file():
-        raise RowRefused("image file missing")
-    if path.stat().st_size == 0:
-        raise RowRefused("image file empty")
+    keywords = checked_keywords(row)
     return CatalogueImage(
         id=text_field(row, "id") if "id" in row.fields else name,
-        path=path,
+        path=checked_file(folder / name),
         keywords=keywords,
         licence=checked_text(row.fields.get("licence") or "", "licence"),
         attribution=checked_text(row.fields.get("attribution") or "", "attribution"),
@@ -87,10 +91,19 @@ def _image(row: Row, folder: Path) -> CatalogueImage:
     )
 
 
-def _keywords(value: Any) -> dict[str, float]:
-    """Return keyword -> weight of a list, a mapping, pairs (Parquet maps) or the CSV form."""
+def checked_file(path: Path) -> Path:
+    """Return the path of a file that is there and not empty. Raises `RowRefused`."""
+    if not path.is_file():
+        raise RowRefused("image file missing")
+    if path.stat().st_size == 0:
+        raise RowRefused("image file empty")
+    return path
+
+
+def checked_keywords(row: Row) -> dict[str, float]:
+    """Return keyword -> weight of a list, a mapping, pairs (Parquet maps) or the CSV form. Raises `RowRefused`."""
     keywords: dict[str, float] = {}
-    for word, weight in _pairs(value):
+    for word, weight in _pairs(row.fields.get("keywords")):
         text = checked_text(word, "keyword")
         number = finite_number(weight)
         if number is None or number <= 0:

@@ -1,4 +1,4 @@
-"""Rows of JSONL, CSV and Parquet files, one at a time, and the log of rows that were refused.
+"""Rows of JSONL, CSV, TSV and Parquet files, one at a time, and the log of rows that were refused.
 
 A bad row never ends a run: it is counted, named by its line and a reason, and written to the rejects file.
 """
@@ -204,7 +204,7 @@ def finite_number(value: Any) -> float | None:
 
 
 def read_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
-    """Yield the rows of a .jsonl, .csv or .parquet file; the file is streamed, never held.
+    """Yield the rows of a .jsonl, .csv, .tsv or .parquet file; the file is streamed, never held.
 
     Raises `DataError` when the file is absent, is of another kind, or cannot be read as a whole.
     """
@@ -244,7 +244,7 @@ def _csv_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:
     if encoding != "utf-8-sig":
         rejects.note(str(path), f"read as {encoding.upper()}, for it is not UTF-8")
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file, strict=True, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header: list[str] | None = None
         while True:
             line = reader.line_num + 1
@@ -324,5 +324,6 @@ READERS: Mapping[str, Callable[[Path, RejectLog], Iterator[Row]]] = {
     ".jsonl": _json_rows,
     ".ndjson": _json_rows,
     ".csv": _csv_rows,
+    ".tsv": _csv_rows,
     ".parquet": _parquet_rows,
 }

@@ -1,4 +1,4 @@
-"""`songlens data ...`: make the generated catalogue, fetch the open one, list what there is."""
+"""`songlens data ...`: make the generated catalogue, fetch the open one, collect images, list what there is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from songlens_shared.broker import home
+from songlens_training.commands.collect import collect
 from songlens_training.commands.progress import progress_bars
 from songlens_training.progress import step
 
 command = typer.Typer(no_args_is_help=True, help="Make or fetch catalogues of songs, images and photos to send.")
+
+command.command("collect")(collect)
 
 Out = Annotated[Path | None, typer.Option(help="Folder of the catalogue; by default one in SONGLENS_HOME.")]
 
@@ -107,8 +110,11 @@ def _show(console: Console, folder: Path) -> None:
 
 def _read_about(folder: Path) -> dict[str, Any] | None:
     """Return what a finished catalogue says of itself; None for anything else."""
-    try:
-        about = json.loads((folder / "catalogue.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return about if isinstance(about, dict) else None
+    for name in ("catalogue.json", "collect.json"):
+        try:
+            about = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(about, dict):
+            return about
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -70,6 +71,27 @@ def decode(image: bytes, preprocessing: Preprocessing, limits: ImageLimits) -> P
         full_size = _load(photo, preprocessing.resize)
         upright = _upright(photo, _resized(_to_rgb(photo), full_size, preprocessing))
         return np.array(_centre_crop(upright, preprocessing.crop))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoHeader:
+    """What the first bytes of a photo say: Pillow's name of its format, and its size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
+def read_header(image: bytes, limits: ImageLimits) -> PhotoHeader:
+    """Return what the header says; no pixel is decoded.
+
+    Raises `BadImage` when the bytes are no photo, and `ImageTooLarge` when it is past the limits.
+    """
+    limits.check_bytes(len(image))
+    with _pillow_errors():
+        photo = _open(image)
+        limits.check_pixels(*photo.size)
+        return PhotoHeader(format=photo.format or "", width=photo.width, height=photo.height)
 
 
 @contextmanager

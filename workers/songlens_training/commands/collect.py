@@ -1,0 +1,206 @@
+"""`songlens data collect`: images for keywords, from folders, manifests and Openverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from songlens_shared.broker import home
+from songlens_shared.errors import DataError
+from songlens_training.commands.progress import progress_bars
+
+if TYPE_CHECKING:
+    from songlens_training.collect.options import CollectOptions
+    from songlens_training.collect.report import Report
+    from songlens_training.collect.sources import Candidate
+
+_OPENVERSE = "Openverse"
+_IMAGES = "Which images"
+_WEB = "How the web is asked"
+
+_REASONS_SHOWN = 3
+
+
+def collect(
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="openverse, a folder per keyword, or a manifest of paths or URLs; repeat it, the first is asked first."
+        ),
+    ] = None,
+    keyword: Annotated[list[str] | None, typer.Option(help="A keyword; repeat it for more.")] = None,
+    keywords: Annotated[
+        Path | None, typer.Option(help="File of keywords: .txt, one a line, or a table with a column `keyword`.")
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Table of what to search for a keyword: columns `keyword` and `query` (.csv, .tsv, .jsonl)."),
+    ] = None,
+    per_keyword: Annotated[int, typer.Option(help="Images wanted for each keyword.", min=1)] = 100,
+    out: Annotated[Path | None, typer.Option(help="Folder of the catalogue; by default one in SONGLENS_HOME.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be fetched; write nothing.")] = False,
+    licences: Annotated[
+        str,
+        typer.Option(help="Codes, such as cc0,pdm,by,by-sa; without it, any.", rich_help_panel=_IMAGES),
+    ] = "",
+    min_side: Annotated[int, typer.Option(help="Pixels of the short side.", rich_help_panel=_IMAGES, min=1)] = 100,
+    max_mebibytes: Annotated[
+        int, typer.Option(help="Size of an image file at most.", rich_help_panel=_IMAGES, min=1)
+    ] = 32,
+    near_duplicates: Annotated[
+        int,
+        typer.Option(
+            help="Images whose perceptual hashes differ in so many of 64 bits are one; -1 keeps all but equal files.",
+            rich_help_panel=_IMAGES,
+            min=-1,
+            max=32,
+        ),
+    ] = 4,
+    openverse_url: Annotated[
+        str, typer.Option(help="Address of the Openverse service.", rich_help_panel=_OPENVERSE)
+    ] = "https://api.openverse.org",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="Access token of Openverse.",
+            envvar="SONGLENS_OPENVERSE_TOKEN",
+            rich_help_panel=_OPENVERSE,
+        ),
+    ] = None,
+    page_size: Annotated[
+        int, typer.Option(help="Results a page; more than 20 need a token.", rich_help_panel=_OPENVERSE, min=1, max=500)
+    ] = 20,
+    search_interval: Annotated[
+        float, typer.Option(help="Seconds from one search to the next.", rich_help_panel=_OPENVERSE, min=0)
+    ] = 1.0,
+    contact: Annotated[
+        str,
+        typer.Option(
+            help="Mail address or page that the User-Agent names; some hosts ask for it.", rich_help_panel=_WEB
+        ),
+    ] = "",
+    per_host: Annotated[
+        int, typer.Option(help="Requests to one host at the same time.", rich_help_panel=_WEB, min=1)
+    ] = 2,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between requests to one host.", rich_help_panel=_WEB, min=0)
+    ] = 0.2,
+    connections: Annotated[
+        int, typer.Option(help="Requests at the same time in all.", rich_help_panel=_WEB, min=1)
+    ] = 16,
+    attempts: Annotated[int, typer.Option(help="Attempts at each image.", rich_help_panel=_WEB, min=1)] = 4,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for the next bytes.", rich_help_panel=_WEB, min=0.1)
+    ] = 20.0,
+    allow_private: Annotated[
+        list[str] | None,
+        typer.Option(help="Host that may have a private address; repeat it for more.", rich_help_panel=_WEB),
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="http:// URL of a proxy.", rich_help_panel=_WEB)] = None,
+) -> None:
+    """Collect images for keywords, with licence and attribution; the same command goes on after an interruption.
+
+    Hosts are asked slowly, and only for what their robots.txt lets programs have. Files that are no images, damaged or
+    too small are refused; images that show the same become one.
+    """
+    from songlens_training.collect.checks import ImageChecks
+    from songlens_training.collect.collect import collect as collect_images
+    from songlens_training.collect.collect import preview
+    from songlens_training.collect.licences import checked_licences
+    from songlens_training.collect.openverse import OpenverseOptions
+    from songlens_training.collect.options import CollectOptions
+    from songlens_training.collect.politeness import Politeness
+    from songlens_training.collect.retry import RetryPolicy
+    from songlens_training.collect.web import WebOptions
+    from songlens_workers.vision.limits import ImageLimits
+
+    translations, words = _wanted(keyword or [], keywords, queries)
+    options = CollectOptions(
+        sources=tuple(source or ["openverse"]),
+        keywords=words,
+        per_keyword=per_keyword,
+        queries=translations,
+        licences=checked_licences(licences.split(",")),
+        near_duplicate_bits=None if near_duplicates < 0 else near_duplicates,
+        checks=ImageChecks(limits=ImageLimits(max_image_bytes=max_mebibytes << 20), min_side=min_side),
+        openverse=OpenverseOptions(
+            base_url=openverse_url, token=token, page_size=page_size, interval_s=search_interval
+        ),
+        web=WebOptions(
+            politeness=Politeness(per_host=per_host, interval_s=interval, connections=connections),
+            retry=RetryPolicy(attempts=attempts),
+            read_timeout_s=timeout,
+            contact=contact,
+            allow_private=frozenset(allow_private or ()),
+            proxy=proxy,
+        ),
+    )
+    console = Console()
+    if dry_run:
+        _show_preview(console, asyncio.run(preview(options)))
+        return
+    folder = out or home() / "catalogues" / "collected"
+    with progress_bars(console) as progress:
+        report = asyncio.run(collect_images(folder, options, progress))
+    _show(console, folder, report, options)
+
+
+def _wanted(
+    words: list[str], file: Path | None, table: Path | None
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Return the queries, and the keywords of the options; where those name none, the keywords of the table."""
+    from songlens_training.catalogue.tables import RejectLog
+    from songlens_training.collect.wanted import read_keywords, read_queries
+
+    with RejectLog() as rejects:
+        queries = dict(read_queries(table, rejects)) if table else {}
+        named = [word.strip() for word in words]
+        if not all(named):
+            raise DataError("A keyword is empty.")
+        named += read_keywords(file, rejects) if file else []
+    return queries, tuple(dict.fromkeys(named or queries))
+
+
+def _show_preview(console: Console, found: dict[str, list[Candidate]]) -> None:
+    for keyword, candidates in found.items():
+        console.print(f"[bold]{escape(keyword)}[/]: {len(candidates)} candidates", highlight=False)
+        for candidate in candidates:
+            line = f"    {candidate.place}  ({candidate.licence or 'licence unknown'}, {candidate.source})"
+            console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _show(console: Console, folder: Path, report: Report, options: CollectOptions) -> None:
+    table = Table("keyword", "searched", "wanted", "images", "refused")
+    for keyword, about in report.keywords.items():
+        searched = "" if "openverse" not in options.sources else " | ".join(options.queries.get(keyword, (keyword,)))
+        table.add_row(
+            escape(keyword), escape(searched), str(about.wanted), str(about.images), escape(_reasons(about.refused))
+        )
+    console.print(table)
+    for source in report.sources:
+        if source.refused:
+            console.print(f"{escape(source.source)}: refused {escape(_reasons(source.refused))}", highlight=False)
+    if report.untranslated:
+        words = "、".join(report.untranslated)
+        console.print(f"Searched as they are, without translation: {escape(words)}", highlight=False)
+    console.print(
+        f"{escape(str(folder))}: {report.images} images; merged {report.merged_same} of the same content and "
+        f"{report.merged_near} near duplicates",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if report.passing:
+        console.print(f"{report.passing} failed for now; the same command tries them again.", highlight=False)
+
+
+def _reasons(refused: Mapping[str, int]) -> str:
+    shown = [f"{count} x {reason}" for reason, count in list(refused.items())[:_REASONS_SHOWN]]
+    rest = sum(list(refused.values())[_REASONS_SHOWN:])
+    return ", ".join(shown + ([f"{rest} x other"] if rest else []))
