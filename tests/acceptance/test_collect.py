@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from image_site import ImageSite, openverse, result, running_site
+from typer.testing import CliRunner
+
+from songlens_shared.errors import SonglensError
+from songlens_training.commands.data import command
 
 from .conftest import songlens
 
 KEYWORDS = {"大海": "sea", "森林": "forest", "玫瑰": "rose"}
+
+QUICK = ("--allow-private", "127.0.0.1", "--interval", "0", "--search-interval", "0", "--attempts", "1")
 
 
 def serve(site: ImageSite) -> None:
@@ -22,43 +29,46 @@ def serve(site: ImageSite) -> None:
     site.answers["/v1/images/"] = openverse(found)
 
 
-def collect(site: ImageSite, *arguments: str) -> tuple[int, str]:
-    """Run the verb; return its status and all it said, on one line."""
-    ended = songlens(
-        "data", "collect", "--openverse-url", site.address, "--allow-private", "127.0.0.1", "--interval", "0",
-        "--search-interval", "0", "--attempts", "1", *arguments,
-    )  # fmt: skip
-    assert "Traceback" not in ended.stderr
-    return ended.returncode, (ended.stdout + ended.stderr).replace("\n", " ")
-
-
-def test_from_keywords_to_a_model(tmp_path: Path) -> None:
-    """A table of queries is all it takes: what is collected is told per keyword, listed, and builds a model whose
-    images keep their licence and attribution."""
-    (tmp_path / "queries.csv").write_text("keyword,query\n" + "".join(f"{k},{q}\n" for k, q in KEYWORDS.items()), "utf-8")
+def write_catalogue(folder: Path) -> None:
+    """A table of queries, and songs that contain the keywords."""
+    lines = ["keyword,query", *(f"{word},{query}" for word, query in KEYWORDS.items()), ""]
+    (folder / "queries.csv").write_text("\n".join(lines), "utf-8")
     songs = [
-        {"id": f"{word}-{n}", "title": f"歌{n}", "lyrics": f"我看见{word}\n你在唱歌"} for word in KEYWORDS for n in range(4)
+        {"id": f"{word}-{number}", "title": f"歌{number}", "lyrics": f"我看见{word}\n你在唱歌"}
+        for word in KEYWORDS
+        for number in range(4)
     ]
-    (tmp_path / "songs.jsonl").write_text("\n".join(json.dumps(song, ensure_ascii=False) for song in songs), "utf-8")
-    home = tmp_path / "home"
+    (folder / "songs.jsonl").write_text("\n".join(json.dumps(song, ensure_ascii=False) for song in songs), "utf-8")
+
+
+def data(*arguments: str, **environment: str) -> Any:
+    """Run a verb of `songlens data` in this process."""
+    return CliRunner().invoke(command, arguments, env={"COLUMNS": "160", **environment})
+
+
+@pytest.mark.slow
+def test_from_keywords_to_a_model(tmp_path: Path) -> None:
+    """A table of queries is all it takes: what is collected is told per keyword, listed, and builds a model."""
+    write_catalogue(tmp_path)
+    home = str(tmp_path / "home")
     with running_site() as site:
         serve(site)
-        table = ("--queries", str(tmp_path / "queries.csv"))
-        status, said = collect(site, *table, "--keyword", "大海", "--keyword", "沙漠", "--dry-run")
-        assert (status, "沙漠: 0 candidates" in said) == (0, True)
-        assert site.url("/sea/2.jpg") in said
+        arguments = ("collect", "--openverse-url", site.address, "--queries", str(tmp_path / "queries.csv"), *QUICK)
+        dry = data(*arguments, "--keyword", "大海", "--keyword", "沙漠", "--dry-run", SONGLENS_HOME=home)
+        assert dry.exit_code == 0, dry.output
+        assert "沙漠: 0 candidates" in dry.output
+        assert f"{site.url('/sea/2.jpg')}  (CC BY 4.0, photos)" in dry.output
         assert not any(path.endswith(".jpg") for path in site.asked())
-        ended = songlens(
-            "data", "collect", "--openverse-url", site.address, "--allow-private", "127.0.0.1", "--interval", "0",
-            "--search-interval", "0", *table, SONGLENS_HOME=str(home),
-        )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    assert "9 images; merged 0 of the same content and 0 near duplicates" in ended.stdout.replace("\n", " ")
-    listed = songlens("data", "list", SONGLENS_HOME=str(home)).stdout
-    assert "collected" in listed
-    images = home / "catalogues" / "collected" / "images.jsonl"
+        collected = data(
+            *arguments, "--keyword", "沙漠", *(f"--keyword={word}" for word in KEYWORDS), SONGLENS_HOME=home
+        )
+    assert collected.exit_code == 0, collected.output
+    assert "9 images; merged 0 of the same content and 0 near duplicates" in collected.output
+    assert "Searched as they are, without translation: 沙漠" in collected.output
+    assert "collected" in data("list", SONGLENS_HOME=home).output
     built = songlens(
-        "model", "build", "--songs", str(tmp_path / "songs.jsonl"), "--images", str(images),
+        "model", "build", "--songs", str(tmp_path / "songs.jsonl"),
+        "--images", str(tmp_path / "home" / "catalogues" / "collected" / "images.jsonl"),
         "--models", str(tmp_path / "models"), "--backbone", "tiny", "--samples", "20000",
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
@@ -71,11 +81,12 @@ def test_from_keywords_to_a_model(tmp_path: Path) -> None:
         ((), 5, "There is no keyword to collect images for"),
         (("--keyword", " "), 5, "A keyword is empty"),
         (("--keywords", "empty.txt"), 5, "empty.txt names no keyword"),
-        (("--queries", "columns.csv"), 5, "has the columns word, translation; `keyword` and `query` must be among them"),
+        (("--queries", "columns.csv"), 5, "has the columns word, translation; `keyword` and `query` must be among"),
         (("--keyword", "a", "--source", "absent.jsonl"), 5, "absent.jsonl does not exist"),
         (("--keyword", "a", "--licences", "gpl"), 2, "gpl: no licence code"),
         (("--keyword", "a", "--page-size", "100"), 2, "Without a token Openverse gives at most 20 results a page"),
         (("--keyword", "a", "--openverse-url", "api.openverse.org"), 2, "is not the http or https URL"),
+        (("--keyword", "a", "--proxy", "socks5://localhost"), 2, "is not the http:// URL of a proxy"),
         (("--keyword", "a", "--out", "full"), 5, "holds something else than a collected catalogue"),
         (("--keyword", "a", "--openverse-url", "http://127.0.0.1:1"), 5, "127.0.0.1 cannot be reached"),
         (("--keyword", "a", "--openverse-url", "http://nowhere.invalid"), 5, "nowhere.invalid cannot be reached"),
@@ -84,13 +95,26 @@ def test_from_keywords_to_a_model(tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, sentence: str
 ) -> None:
-    """Each has a sentence that says what is wrong, and its status."""
+    """Each is an error of ours, which the command shows as one sentence, and has its exit status."""
     (tmp_path / "empty.txt").write_text("\n")
     (tmp_path / "columns.csv").write_text("word,translation\n雪花,snow\n", "utf-8")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("words")
     monkeypatch.chdir(tmp_path)
-    ended = songlens("data", "collect", "--attempts", "1", "--out", "out", "--allow-private", "127.0.0.1", *arguments)
-    assert ended.returncode == status, ended.stderr
-    assert sentence in ended.stderr.replace("\n", " ")
-    assert "Traceback" not in ended.stderr
+    error = data("collect", "--out", "out", *QUICK, *arguments).exception
+    assert isinstance(error, SonglensError), error
+    assert sentence in error.message
+    assert error.exit_status == status
+
+
+def test_bad_rows_of_a_table_are_told(tmp_path: Path) -> None:
+    """A table of queries with a bad row is used, and how many rows were refused is said."""
+    (tmp_path / "queries.csv").write_text("keyword,query\n大海,sea\n雪花,\n", "utf-8")
+    with running_site() as site:
+        serve(site)
+        said = data(
+            "collect", "--openverse-url", site.address, "--queries", str(tmp_path / "queries.csv"), *QUICK,
+            "--out", str(tmp_path / "out"),
+        )  # fmt: skip
+    assert said.exit_code == 0, said.output
+    assert "queries.csv: refused 1 x missing query" in said.output

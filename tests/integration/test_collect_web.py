@@ -55,12 +55,10 @@ def site() -> Any:
 
 
 def web(**changes: Any) -> WebOptions:
-    """Patient with nothing: what is stalled counts as such after 0.3 seconds of real time."""
+    """Three attempts, no pauses, and this machine allowed."""
     defaults: dict[str, Any] = {
         "politeness": Politeness(interval_s=0.0, failures=100),
         "retry": RetryPolicy(attempts=3),
-        "read_timeout_s": 0.3,
-        "total_timeout_s": 10.0,
         "allow_private": frozenset({"127.0.0.1"}),
     }
     return WebOptions(**{**defaults, **changes})
@@ -139,7 +137,8 @@ async def test_a_bad_image_is_refused_by_reason_and_harms_no_other(site: ImageSi
     answer, reason, attempts = BAD[habit]
     site.answers["/bad.jpg"] = answer
     serve(site, site.url("/bad.jpg"))
-    report = await run(tmp_path / "out", options(site))
+    asked = web(read_timeout_s=1.0) if habit == "stalled body" else web()
+    report = await run(tmp_path / "out", options(site, web=asked))
     assert refused(report) == {reason: 1}
     assert site.asked()["/bad.jpg"] == attempts
     assert [row["title"] for row in rows(tmp_path / "out")] == ["Photo 1", "Photo 2", "Photo 3", "Photo 4"]
@@ -162,7 +161,7 @@ async def test_what_fails_in_passing_is_tried_again(site: ImageSite, tmp_path: P
     site.answers["/late.jpg"] = in_turn(*answers)
     site.answers["/good/0.jpg"] = content(picture(90))
     site.answers["/v1/images/"] = openverse({"snow": [result(1, site.url("/late.jpg"))]})
-    report = await run(tmp_path / "out", options(site))
+    report = await run(tmp_path / "out", options(site, web=web(read_timeout_s=1.0)))
     assert (report.images, refused(report), report.passing) == (1, {}, 0)
     [row] = rows(tmp_path / "out")
     assert (tmp_path / "out" / row["path"]).read_bytes() == picture(90)
@@ -226,6 +225,15 @@ async def test_crawl_delay_is_obeyed(site: ImageSite, tmp_path: Path) -> None:
     assert [round(slept) for slept in clock.slept_s] == [30] * (GOOD - 1)
 
 
+async def test_a_crawl_delay_past_our_patience_is_obeyed_too(site: ImageSite, tmp_path: Path) -> None:
+    """A host that asks for an hour between requests gets none."""
+    site.answers["/robots.txt"] = content(b"User-agent: *\nCrawl-delay: 3600\n", "text/plain")
+    serve(site)
+    with pytest.raises(DataError, match=r"robots.txt asks for 3600 s between requests \(4\)"):
+        await run(tmp_path / "out", options(site))
+    assert not any(path.startswith("/good") for path in site.asked())
+
+
 async def test_who_asks(site: ImageSite, tmp_path: Path) -> None:
     """Every request names Songlens, its purpose and the contact, and asks for no compression."""
     serve(site)
@@ -258,11 +266,13 @@ async def test_a_proxy_is_asked_instead(site: ImageSite, tmp_path: Path) -> None
     listed = tmp_path / "list.jsonl"
     urls = ("http://photos.invalid/a.jpg", "http://10.0.0.1/a.jpg", "http://localhost/a.jpg")
     listed.write_text("\n".join(json.dumps({"url": url, "keywords": ["雪花"]}) for url in urls))
-    proxied = web(proxy=site.address, allow_private=frozenset())
+    proxied = web(proxy=site.address.replace("//", "//me:secret@"), allow_private=frozenset())
     report = await run(tmp_path / "out", options(site, sources=(str(listed),), web=proxied))
     assert report.images == 1
     assert sum(refused(report).values()) == 2
     assert set(site.asked()) == {"http://photos.invalid/robots.txt", "http://photos.invalid/a.jpg"}
+    assert {headers["proxy-authorization"] for _, headers in site.requests} == {"Basic bWU6c2VjcmV0"}
+    assert "secret" not in repr(proxied)
 
 
 # What searches can go wrong with.

@@ -1,6 +1,7 @@
 """Offline work: from songs and images to a published model version. Serving code never imports it.
 
 catalogue/    read songs, images and listening logs, every row checked
+collect/      images for keywords: from folders, manifests and the web, politely
 keywords/     segment lyrics, choose keywords, weigh them
 graph/        the heterogeneous graph of keywords, songs, images and users
 embedding/    network embedding: LINE and its kin

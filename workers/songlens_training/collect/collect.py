@@ -58,6 +58,7 @@ async def collect(
     """
     _claim(folder)
     try:
+        (folder / REJECTS).unlink(missing_ok=True)
         with (
             RejectLog(folder / REJECTS) as rejects,
             Journal(folder / STATE / "journal.jsonl", options.checks) as journal,
@@ -187,7 +188,9 @@ class _Run:
             reasons = sum((Counter(about.refused) for about in report.keywords.values()), Counter[str]())
             told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(5))
             raise DataError(f"Not one image could be collected: {told or 'the sources have none'}.")
-        self._progress(sum(self._distinct.values()), sum(self._distinct.values()))
+        got = sum(self._distinct.values())
+        if got < len(self._distinct) * self._options.per_keyword:
+            self._progress(got, got)  # there are no more
         write_catalogue(folder, self._downloads.fetched, images, report.to_dict())
         return report
 

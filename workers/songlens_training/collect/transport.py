@@ -25,7 +25,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._proxied = proxy is not None
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
-            proxy=httpcore.Proxy(proxy) if proxy else None,
+            proxy=_proxy(proxy) if proxy else None,
             max_connections=connections,
             keepalive_expiry=KEEPALIVE_S,
             network_backend=None if proxy else CheckedBackend(allowed_hosts),
@@ -67,6 +67,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             return  # a name, which is the proxy's to resolve
         if not public:
             raise PrivateAddress(host)
+
+
+def _proxy(url: str) -> httpcore.Proxy:
+    proxy = httpx.Proxy(url)
+    address = httpcore.URL(scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/")
+    return httpcore.Proxy(address, auth=proxy.raw_auth)
 
 
 class _Body(httpx.AsyncByteStream):

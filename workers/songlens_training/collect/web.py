@@ -75,8 +75,8 @@ class WebOptions:
     """A mail address or page that the User-Agent names, for whoever runs a server that we ask too much of."""
     allow_private: frozenset[str] = frozenset()
     """Hosts that may have private addresses; all others must be public."""
-    proxy: str | None = None
-    """http:// URL of a proxy."""
+    proxy: str | None = field(default=None, repr=False)
+    """http:// URL of a proxy, with user and password where it wants them."""
 
     def __post_init__(self) -> None:
         if min(self.connect_timeout_s, self.read_timeout_s, self.total_timeout_s) <= 0 or self.redirects < 0:
@@ -227,7 +227,9 @@ class Web:
         if isinstance(rules, FetchFailed):
             reason = f"robots.txt: {rules.reason}" if rules.passing else rules.reason
             raise FetchFailed(reason, passing=rules.passing, retry=False)
-        self._hosts.slow_down(_host(url), min(rules.crawl_delay_s, self._options.retry.max_wait_s))
+        if rules.crawl_delay_s > self._options.retry.max_wait_s:
+            raise FetchFailed(f"robots.txt asks for {rules.crawl_delay_s:.0f} s between requests")
+        self._hosts.slow_down(_host(url), rules.crawl_delay_s)
         return rules
 
     async def _fetch_rules(self, origin: str) -> RobotsRules | FetchFailed:

@@ -17,6 +17,7 @@ from songlens_shared.errors import DataError
 from songlens_training.commands.progress import progress_bars
 
 if TYPE_CHECKING:
+    from songlens_training.catalogue.tables import RowSummary
     from songlens_training.collect.options import CollectOptions
     from songlens_training.collect.report import Report
     from songlens_training.collect.sources import Candidate
@@ -121,7 +122,8 @@ def collect(
     from songlens_training.collect.web import WebOptions
     from songlens_workers.vision.limits import ImageLimits
 
-    translations, words = _wanted(keyword or [], keywords, queries)
+    console = Console()
+    translations, words = _wanted(console, keyword or [], keywords, queries)
     options = CollectOptions(
         sources=tuple(source or ["openverse"]),
         keywords=words,
@@ -142,7 +144,6 @@ def collect(
             proxy=proxy,
         ),
     )
-    console = Console()
     if dry_run:
         _show_preview(console, asyncio.run(preview(options)))
         return
@@ -153,7 +154,7 @@ def collect(
 
 
 def _wanted(
-    words: list[str], file: Path | None, table: Path | None
+    console: Console, words: list[str], file: Path | None, table: Path | None
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """Return the queries, and the keywords of the options; where those name none, the keywords of the table."""
     from songlens_training.catalogue.tables import RejectLog
@@ -165,6 +166,8 @@ def _wanted(
         if not all(named):
             raise DataError("A keyword is empty.")
         named += read_keywords(file, rejects) if file else []
+        for path in filter(None, (table, file)):
+            _show_refused(console, rejects.summary(str(path)))
     return queries, tuple(dict.fromkeys(named or queries))
 
 
@@ -185,8 +188,7 @@ def _show(console: Console, folder: Path, report: Report, options: CollectOption
         )
     console.print(table)
     for source in report.sources:
-        if source.refused:
-            console.print(f"{escape(source.source)}: refused {escape(_reasons(source.refused))}", highlight=False)
+        _show_refused(console, source)
     if report.untranslated:
         words = "、".join(report.untranslated)
         console.print(f"Searched as they are, without translation: {escape(words)}", highlight=False)
@@ -198,6 +200,12 @@ def _show(console: Console, folder: Path, report: Report, options: CollectOption
     )
     if report.passing:
         console.print(f"{report.passing} failed for now; the same command tries them again.", highlight=False)
+
+
+def _show_refused(console: Console, rows: RowSummary) -> None:
+    if rows.refused:
+        told = f"{rows.source}: refused {_reasons(rows.refused)}"
+        console.print(escape(told), highlight=False, soft_wrap=True)
 
 
 def _reasons(refused: Mapping[str, int]) -> str:
