@@ -4,7 +4,8 @@ Each line has five columns, separated by tabs: the assertion's URI, relation, st
 https://github.com/commonsense/conceptnet5/wiki/Downloads
 
 The paper takes "the top n conceptually similar words" and does not say how it ranks them. Here: by the closest relation
-that joins the two words (`RELATIONS`), then by the sum of the weights of all assertions between them, then by name. Only assertions between two Chinese terms count.
+that joins the two words (`RELATIONS`), then by the sum of the weights of all assertions between them, then by name.
+Only assertions between two Chinese terms count.
 """
 
 from __future__ import annotations
