@@ -97,7 +97,7 @@ def _keyword_row(own: KeywordScores) -> dict[str, Any]:
 
 def evaluation_markdown(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
     """Return a page with the tables that matter, the paper's beside them."""
-    parts = ["# Evaluation", "", *_facts(evaluation, about)]
+    parts = ["# Evaluation", "", *facts(evaluation, about)]
     for source in evaluation.sources:
         parts += ["", f"## Similar words: {source}", "", *_source_facts(evaluation, source)]
         for metric in METRICS:
@@ -107,7 +107,8 @@ def evaluation_markdown(evaluation: Evaluation, about: Mapping[str, Any]) -> str
     return "\n".join([*parts, ""])
 
 
-def _facts(evaluation: Evaluation, about: Mapping[str, Any]) -> Iterator[str]:
+def facts(evaluation: Evaluation, about: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was evaluated and how, a sentence or two at a time."""
     options = evaluation.options
     version = f"Version {about['version']}: " if "version" in about else ""
     counts = ", ".join(f"{about[name]} {name}" for name in ("songs", "images", "keywords"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,17 @@ from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
 
 
+@dataclass(frozen=True)
+class OpenVersion:
+    """A version of a store, and the backbone that goes with it."""
+
+    store: ModelStore
+    name: str
+    backbone: Backbone
+
+
 def trial_of_version(
-    store: ModelStore,
-    version: str,
-    backbone: Backbone,
+    version: OpenVersion,
     queries: Path,
     songs: Path,
     images_k: int,
@@ -40,8 +48,9 @@ def trial_of_version(
     `ModelDamaged` or `ModelMismatch` for a version that cannot be opened with this backbone, and `DataError` for songs
     or query images that do not go with it.
     """
-    vision = VisionModels(store, load_backbone=lambda _: backbone).open(version)
-    folder, manifest = store.open(version, check=False)
+    backbone = version.backbone
+    vision = VisionModels(version.store, load_backbone=lambda _: backbone).open(version.name)
+    folder, manifest = version.store.open(version.name, check=False)
     song_ids, song_keywords = _songs(folder / SONGS)
     asked = read_queries(queries, rejects)
     unseen = without_copies(asked, _image_paths(folder / IMAGES))
@@ -58,7 +67,7 @@ def trial_of_version(
         queries=kept,
         neighbours=neighbour_images(vision.index, features.matrix(), images_k),
         about={
-            "version": version,
+            "version": version.name,
             "songs": manifest.songs,
             "images": manifest.images,
             "keywords": len(manifest.keywords),
