@@ -11,7 +11,7 @@ import numpy as np
 from songlens_shared.errors import ConfigError
 from songlens_training.evaluate.bootstrap import Bootstrap, Interval
 from songlens_training.evaluate.evaluated import EvaluatedModel, Trial
-from songlens_training.evaluate.metrics import METRICS, KeywordSets, coverage
+from songlens_training.evaluate.metrics import METRICS, PRECISION, KeywordSets, coverage
 from songlens_training.evaluate.scoring import GroundTruth, Scores, find_ground_truth
 from songlens_training.evaluate.similar.source import SimilarWords
 from songlens_training.evaluate.systems import (
@@ -78,7 +78,8 @@ class KeywordScores:
     """How many songs contain it."""
     nearest_image_right: float
     """The share of its query images whose nearest catalogue image has this keyword."""
-    means: Mapping[Cell, float]
+    precision: Mapping[Cell, float]
+    """precision@10 of every source, system and n."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,8 +223,8 @@ def _nearest_right(trial: Trial) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 def _keyword_scores(scores: Mapping[str, Scores], truth: GroundTruth, trial: Trial) -> list[KeywordScores]:
     words, right = np.array(truth.keywords), _nearest_right(trial)
     found = [_of_keyword(keyword, words == keyword, scores, truth, right) for keyword in np.unique(words).tolist()]
-    worst = cells_of(PROPOSED, truth)[0]
-    return sorted(found, key=lambda own: (own.means[worst], own.keyword))
+    worst = Cell(truth.judgements[0].source, PROPOSED, min(truth.similar_words), PRECISION)
+    return sorted(found, key=lambda own: (own.precision[worst], own.keyword))
 
 
 def _of_keyword(
@@ -233,13 +234,14 @@ def _of_keyword(
     truth: GroundTruth,
     right: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> KeywordScores:
-    means: dict[Cell, float] = {}
+    precision: dict[Cell, float] = {}
     for system, values in scores.items():
-        means |= zip(cells_of(system, truth), values[own].mean(axis=0).ravel().tolist(), strict=True)
+        means = zip(cells_of(system, truth), values[own].mean(axis=0).ravel().tolist(), strict=True)
+        precision |= {cell: mean for cell, mean in means if cell.metric == PRECISION}
     return KeywordScores(
         keyword=keyword,
         queries=int(own.sum()),
         songs=len(truth.membership.songs_with(keyword)),
         nearest_image_right=float(right[own].mean()),
-        means=means,
+        precision=precision,
     )

@@ -98,5 +98,8 @@ def _draw_paper(axes: Axes, ns: Sequence[int]) -> None:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4), frameon=False)
+    named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    first = [label for label in named if label in SYSTEM_NAMES.values()]
+    labels = [*first, *(label for label in named if label not in first)]
+    handles = [named[label] for label in labels]
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(first), frameon=False)

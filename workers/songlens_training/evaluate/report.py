@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,10 @@ def _keyword_row(own: KeywordScores) -> dict[str, Any]:
         "query_images": own.queries,
         "songs": own.songs,
         "nearest_image_right": own.nearest_image_right,
-        "means": [asdict(cell) | {"value": round(mean, 6)} for cell, mean in own.means.items()],
+        "precision_at_10": [
+            {"source": cell.source, "system": cell.system, "n": cell.n, "value": round(mean, 6)}
+            for cell, mean in own.precision.items()
+        ],
     }
 
 
@@ -144,14 +147,22 @@ def _source_facts(evaluation: Evaluation, source: str) -> Iterator[str]:
     yield f"Query images without any right song in the catalogue: {without or 'none'}."
 
 
-def score_table(evaluation: Evaluation, source: str, metric: str) -> Table:
+def with_interval(interval: Interval, sign: str = "") -> str:
+    """Return a value and its interval: `0.913 [0.901, 0.925]`; with the sign `+`, every number has one."""
+    return f"{interval.value:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
+
+
+Show = Callable[[Interval, str], str]
+
+
+def score_table(evaluation: Evaluation, source: str, metric: str, show: Show = with_interval) -> Table:
     """Return the systems by n; for precision@10, the paper's rows too."""
     ns = evaluation.options.similar_words
     rows = [
-        [SYSTEM_NAMES[system], *(shown(evaluation.scores[Cell(source, system, n, metric)]) for n in ns)]
+        [SYSTEM_NAMES[system], *(show(evaluation.scores[Cell(source, system, n, metric)], "") for n in ns)]
         for system in evaluation.systems
     ]
-    differences = [shown(evaluation.proposed_minus_km[Cell(source, PROPOSED, n, metric)], sign="+") for n in ns]
+    differences = [show(evaluation.proposed_minus_km[Cell(source, PROPOSED, n, metric)], "+") for n in ns]
     rows.append(["Proposed - KM", *differences])
     if metric == PRECISION:
         rows += [
@@ -161,15 +172,11 @@ def score_table(evaluation: Evaluation, source: str, metric: str) -> Table:
     return ["", *(f"n = {n}" for n in ns)], rows
 
 
-def shown(interval: Interval, *, sign: str = "") -> str:
-    """Return a value and its interval, such as `.913 [.901, .925]` with leading zeros."""
-    return f"{interval.value:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
-
-
 def list_table(evaluation: Evaluation) -> Table:
     """Return catalogue coverage and intra-list diversity of the systems."""
     rows = [
-        [SYSTEM_NAMES[system], f"{own.coverage:.3f}", shown(own.diversity)] for system, own in evaluation.lists.items()
+        [SYSTEM_NAMES[system], f"{own.coverage:.3f}", with_interval(own.diversity)]
+        for system, own in evaluation.lists.items()
     ]
     return ["", "catalogue coverage", "intra-list diversity"], rows
 
@@ -182,7 +189,7 @@ def keyword_table(evaluation: Evaluation) -> Table:
 
 
 def _keyword_cells(own: KeywordScores, source: str, n: int) -> list[str]:
-    values = [f"{own.means[Cell(source, system, n, PRECISION)]:.3f}" for system in (PROPOSED, KM)]
+    values = [f"{own.precision[Cell(source, system, n, PRECISION)]:.3f}" for system in (PROPOSED, KM)]
     return [own.keyword, str(own.queries), str(own.songs), f"{own.nearest_image_right:.2f}", *values]
 
 
