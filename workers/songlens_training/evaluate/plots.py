@@ -34,8 +34,8 @@ SETTINGS: Any = {
     "axes.spines.right": False,
 }
 _PANEL_INCHES = (4.6, 3.6)
-_SHIFT = 0.07
-"""Points of systems stand beside one another, so that no interval hides another."""
+SHIFT = 0.07
+"""Points at one place stand beside one another, so that no interval hides another."""
 
 
 def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
@@ -75,7 +75,7 @@ def _draw_systems(axes: Axes, evaluation: Evaluation, source: str, metric: str) 
         intervals = [evaluation.scores[Cell(source, system, n, metric)] for n in ns]
         values = [interval.value for interval in intervals]
         reach = [[i.value - i.low for i in intervals], [i.high - i.value for i in intervals]]
-        places = [place + _SHIFT * (number - (len(evaluation.systems) - 1) / 2) for place in range(len(ns))]
+        places = [place + SHIFT * (number - (len(evaluation.systems) - 1) / 2) for place in range(len(ns))]
         style = STYLES[system] | {"label": SYSTEM_NAMES[system], "markersize": 5, "capsize": 3, "linewidth": 1.4}
         axes.errorbar(places, values, yerr=reach, **style)
     if metric == PRECISION:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from songlens_training.evaluate.evaluation import Cell
 from songlens_training.evaluate.metrics import HIT, PRECISION
-from songlens_training.evaluate.plots import SETTINGS, panels_of, save
+from songlens_training.evaluate.plots import SETTINGS, SHIFT, panels_of, save
 from songlens_training.evaluate.report import (
     FORMAT,
     METRIC_NAMES,
@@ -121,7 +121,8 @@ def _draw(axes: Axes, sweep: Sweep, source: str, parameter: Parameter) -> None:
         values = [spread.value for spread in spreads]
         reach = [[s.value - s.low for s in spreads], [s.high - s.value for s in spreads]]
         look: dict[str, Any] = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
-        axes.errorbar(range(len(points)), values, yerr=reach, label=f"n = {n}", capsize=3, markersize=5, **look)
+        places = [place + SHIFT * (number - (len(sweep.similar_words) - 1) / 2) for place in range(len(points))]
+        axes.errorbar(places, values, yerr=reach, label=f"n = {n}", capsize=3, markersize=5, **look)
     names = [value_name(getattr(point.setting, parameter)) for point in points]
     axes.set_xticks(range(len(points)), names)
     axes.set_xlabel(f"{PARAMETER_NAMES[parameter]} ({source})")
