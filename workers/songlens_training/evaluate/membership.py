@@ -38,18 +38,13 @@ class Membership:
 def find_membership(
     songs: Sequence[Song],
     words: Collection[str],
-    keywords: Collection[str],
     *,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Membership:
-    """Return which of `songs` contain which of `words`, by one segmentation of the lyrics.
-
-    Stop words are contained in no song, unless they are among `keywords`.
-    """
+    """Return which of `songs` contain which of `words`, by one segmentation of the lyrics."""
     vocabulary = Vocabulary(
         words=frozenset(words),
-        deny=word_list("stop_words.txt") - frozenset(keywords),
         other_meanings=word_list("other_meanings.txt"),
         titles=False,
     )

@@ -86,7 +86,6 @@ def find_ground_truth(
     if not similar_words or len(set(similar_words)) < len(similar_words) or min(similar_words) < 0:
         raise ConfigError("The numbers of similar words must be 0 or more, each once.")
     judgements = [judge(source, keywords, max(similar_words)) for source in sources]
-    known = {*keywords, *image_keywords}
-    words = known.union(*(judgement.words for judgement in judgements))
-    membership = find_membership(songs, words, known, progress=step(progress, "Finding similar words in lyrics"))
+    words = {*keywords, *image_keywords}.union(*(judgement.words for judgement in judgements))
+    membership = find_membership(songs, words, progress=step(progress, "Finding similar words in lyrics"))
     return GroundTruth(keywords, judgements, membership, sorted(similar_words))
