@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from songlens_shared.errors import ConfigError, DataError, SonglensError
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.commands.evaluation import command
-from songlens_training.embedding.train import EmbeddingOptions
+from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.evaluate.held_out import (
     KEPT_IMAGES,
     Experiment,

@@ -87,7 +87,7 @@ def run(
     version built before is evaluated on --queries.
     """
     from songlens_training.commands.evaluation_screen import show_evaluation
-    from songlens_training.embedding.train import EmbeddingOptions
+    from songlens_training.embedding.options import EmbeddingOptions
     from songlens_training.evaluate.evaluation import EvaluationOptions, evaluate
     from songlens_training.evaluate.held_out import trial_of
     from songlens_training.evaluate.plots import plot_evaluation

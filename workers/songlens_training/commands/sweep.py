@@ -57,7 +57,7 @@ def sweep(
     Lists are separated by commas. Keywords and features are found once; only the network embedding is trained anew.
     """
     from songlens_training.commands.evaluation_screen import show_sweep
-    from songlens_training.embedding.train import EmbeddingOptions
+    from songlens_training.embedding.options import EmbeddingOptions
     from songlens_training.evaluate.evaluation import EvaluationOptions
     from songlens_training.evaluate.sweep import SweepOptions, run_sweep
     from songlens_training.evaluate.sweep_report import write_sweep

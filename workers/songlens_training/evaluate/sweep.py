@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from songlens_shared.errors import ConfigError
-from songlens_training.embedding.train import EmbeddingOptions, train_embedding
+from songlens_training.embedding.options import EmbeddingOptions
+from songlens_training.embedding.train import train_embedding
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.evaluate.evaluated import EvaluatedModel
 from songlens_training.evaluate.evaluation import Cell, EvaluationOptions, cells_of
