@@ -76,6 +76,17 @@ def test_a_held_out_image_stands_for_its_heaviest_keyword_of_the_model(tmp_path:
     assert queries_of(held, {"雪", "山"}) == [QueryImage(id="a", path=tmp_path, keyword="山")]
 
 
+def test_keywords_are_read_in_simplified_characters(tmp_path: Path) -> None:
+    """雲 of an image or of a file is 云, as in lyrics; the model may write its keyword either way."""
+    held = [CatalogueImage(id="a", path=tmp_path, keywords={"雲": 1.0})]
+    assert [query.keyword for query in queries_of(held, {"云"})] == ["云"]
+    assert [query.keyword for query in queries_of(held, {"雲"})] == ["云"]
+    [image] = images(tmp_path, {"雪": 1})
+    path = tmp_path / "queries.csv"
+    path.write_text(f"path,keyword\n{image.path.name},雲\n", encoding="utf-8")
+    assert [query.keyword for query in read_queries(path, RejectLog())] == ["云"]
+
+
 def test_rows_without_keyword_or_file_are_refused(tmp_path: Path) -> None:
     """Counted by reason; the others are read."""
     [image] = images(tmp_path, {"雪": 1})

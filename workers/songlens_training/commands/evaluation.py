@@ -28,14 +28,26 @@ from songlens_training.commands.evaluation_options import (
     numbers,
 )
 from songlens_training.commands.experiment import learn_experiment, open_sources, query_source
+from songlens_training.commands.keyword_options import keyword_options
 from songlens_training.commands.options import (
+    Allow,
+    AllowFiles,
     BackboneName,
+    Deny,
+    DenyFiles,
     Device,
+    Dictionaries,
     Dimensions,
+    Folding,
     KeywordCount,
+    MaxSongShare,
+    MinLength,
+    MinOccurrences,
+    MinSongs,
     Samples,
     Seed,
     Songs,
+    Tags,
     Threads,
     Titles,
     Weights,
@@ -76,6 +88,17 @@ def run(
     device: Device = "auto",
     keywords: KeywordCount = 72,
     titles: Titles = True,
+    folding: Folding = True,
+    dictionary: Dictionaries = None,
+    tag: Tags = None,
+    allow: Allow = None,
+    allow_file: AllowFiles = None,
+    deny: Deny = None,
+    deny_file: DenyFiles = None,
+    min_length: MinLength = 2,
+    min_songs: MinSongs = 1,
+    max_song_share: MaxSongShare = 1.0,
+    min_occurrences: MinOccurrences = 1,
     dimensions: Dimensions = 128,
     samples: Samples = None,
     seed: Seed = 1,
@@ -93,7 +116,6 @@ def run(
     from songlens_training.evaluate.plots import plot_evaluation
     from songlens_training.evaluate.report import write_reports
     from songlens_training.evaluate.systems import Retrieval
-    from songlens_training.keywords.options import KeywordOptions
     from songlens_training.model.learn import BuildOptions
 
     console = Console()
@@ -113,7 +135,21 @@ def run(
             trial = _version_trial(version, images, queries, songs, images_k, out, progress)
         else:
             build = BuildOptions(
-                keywords=KeywordOptions(count=keywords, titles=titles),
+                keywords=keyword_options(
+                    count=keywords,
+                    titles=titles,
+                    folding=folding,
+                    dictionaries=dictionary,
+                    tags=tag,
+                    allow=allow,
+                    allow_files=allow_file,
+                    deny=deny,
+                    deny_files=deny_file,
+                    min_length=min_length,
+                    min_songs=min_songs,
+                    max_song_share=max_song_share,
+                    min_occurrences=min_occurrences,
+                ),
                 embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
             )
             network = open_backbone(backbone, weights, device, threads, progress)

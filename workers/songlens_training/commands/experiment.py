@@ -21,8 +21,9 @@ DEFAULT_SIMILAR = ("vectors",)
 def open_sources(named: Sequence[str] | None, progress: Progress) -> list[SimilarWords]:
     """Open the sources of similar words that are named. Raises `ConfigError` or `DataError`."""
     from songlens_training.evaluate.similar.opening import Opener
+    from songlens_training.keywords.folding import fold
 
-    opener = Opener(cache=home() / "downloads", progress=progress)
+    opener = Opener(cache=home() / "downloads", progress=progress, fold=fold)
     return [opener.open(name) for name in named or DEFAULT_SIMILAR]
 
 

@@ -19,12 +19,24 @@ from songlens_training.commands.evaluation_options import (
     retrievals,
 )
 from songlens_training.commands.experiment import learn_experiment, open_sources, query_source
+from songlens_training.commands.keyword_options import keyword_options
 from songlens_training.commands.options import (
+    Allow,
+    AllowFiles,
     BackboneName,
+    Deny,
+    DenyFiles,
     Device,
+    Dictionaries,
+    Folding,
     Images,
     KeywordCount,
+    MaxSongShare,
+    MinLength,
+    MinOccurrences,
+    MinSongs,
     Songs,
+    Tags,
     Threads,
     Titles,
     Weights,
@@ -50,6 +62,17 @@ def sweep(
     device: Device = "auto",
     keywords: KeywordCount = 72,
     titles: Titles = True,
+    folding: Folding = True,
+    dictionary: Dictionaries = None,
+    tag: Tags = None,
+    allow: Allow = None,
+    allow_file: AllowFiles = None,
+    deny: Deny = None,
+    deny_file: DenyFiles = None,
+    min_length: MinLength = 2,
+    min_songs: MinSongs = 1,
+    max_song_share: MaxSongShare = 1.0,
+    min_occurrences: MinOccurrences = 1,
     threads: Threads = None,
 ) -> None:
     """Vary what shapes the recommendations, one thing at a time: dimensions, samples, images x songs.
@@ -61,7 +84,6 @@ def sweep(
     from songlens_training.evaluate.evaluation import EvaluationOptions
     from songlens_training.evaluate.sweep import SweepOptions, run_sweep
     from songlens_training.evaluate.sweep_report import write_sweep
-    from songlens_training.keywords.options import KeywordOptions
     from songlens_training.model.learn import BuildOptions, Catalogue
 
     console = Console()
@@ -76,7 +98,24 @@ def sweep(
     base = EmbeddingOptions(
         dimensions=tried.dimensions[0], samples=tried.samples[0], seed=tried.seeds[0], threads=threads
     )
-    build = BuildOptions(keywords=KeywordOptions(count=keywords, titles=titles), embedding=base)
+    build = BuildOptions(
+        keywords=keyword_options(
+            count=keywords,
+            titles=titles,
+            folding=folding,
+            dictionaries=dictionary,
+            tags=tag,
+            allow=allow,
+            allow_files=allow_file,
+            deny=deny,
+            deny_files=deny_file,
+            min_length=min_length,
+            min_songs=min_songs,
+            max_song_share=max_song_share,
+            min_occurrences=min_occurrences,
+        ),
+        embedding=base,
+    )
     with progress_bars(console) as progress:
         sources = open_sources(similar, progress)
         network = open_backbone(backbone, weights, device, threads, progress)

@@ -28,7 +28,7 @@ class EvaluatedModel:
     song_vectors: Vectors
     """NE vectors, float32 (S, D)."""
     image_keywords: Sequence[str]
-    """The heaviest keyword of each image."""
+    """The heaviest keyword of each image, in simplified characters."""
     image_vectors: Vectors
     """NE vectors, float32 (I, D)."""
 

@@ -26,6 +26,7 @@ from songlens_training.evaluate.queries import (
     without_copies,
 )
 from songlens_training.graph.graph import VertexType
+from songlens_training.keywords.folding import fold
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
 from songlens_training.model.features import extract_features
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
@@ -172,7 +173,7 @@ def evaluated_model(learned: Learned, embedding: Embedding) -> EvaluatedModel:
         songs=learned.songs,
         song_keywords=[[use.word for use in table.songs[song.id]] for song in learned.songs],
         song_vectors=_vectors(embedding, VertexType.SONG, [song.id for song in learned.songs]),
-        image_keywords=[heaviest(table.images[image.id]) for image in learned.images],
+        image_keywords=[fold(heaviest(table.images[image.id])) for image in learned.images],
         image_vectors=_vectors(embedding, VertexType.IMAGE, [image.id for image in learned.images]),
     )
 
@@ -195,7 +196,7 @@ def _about(learned: Learned, source: HeldOut | FromFile, backbone: Backbone, opt
         "query_images": f"held out: {source.share:g} of each keyword's images, seed {source.seed}"
         if isinstance(source, HeldOut)
         else str(source.path),
-        "keyword_options": asdict(options.keywords),
+        "keyword_options": options.keywords.as_config(),
         "embedding_options": asdict(options.embedding),
         "seconds": learned.seconds,
     }

@@ -1,6 +1,6 @@
 """Which songs contain which words. One rule for all that is measured.
 
-A song contains a word when the word is a token of its lyrics, as `keywords/segmentation.py` cuts them, or stands
+A song contains a word when the word is a token of its lyrics, as `keywords/candidates.py` cuts them, or stands
 inside a token of up to four characters that does not mean something else: 雪 in 白雪. Unlike a keyword, which a longer
 keyword hides, a word is contained whatever other words are asked for. Titles do not count: the paper speaks of lyrics.
 """
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songlens_training.catalogue.songs import Song
-from songlens_training.keywords.segmentation import Segmenter, Vocabulary, segment_songs
-from songlens_training.keywords.selection import word_list
+from songlens_training.keywords.candidates import Segmenter, Vocabulary
+from songlens_training.keywords.segmentation import segment_songs
+from songlens_training.keywords.word_files import word_list
 
 SongPositions = NDArray[np.int32]
 
@@ -42,17 +43,17 @@ def find_membership(
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Membership:
-    """Return which of `songs` contain which of `words`, by one segmentation of the lyrics."""
+    """Return which of `songs` contain which of `words`, by one segmentation of the lyrics.
+
+    Lyrics are read in simplified characters; so must the words be.
+    """
     vocabulary = Vocabulary(
-        words=frozenset(words),
-        other_meanings=word_list("other_meanings.txt"),
-        titles=False,
+        listed=frozenset(words), tags=frozenset(), other_meanings=word_list("other_meanings.txt"), titles=False
     )
-    found: dict[str, list[int]] = {}
-    for position, uses in enumerate(segment_songs(songs, vocabulary, processes=processes, progress=progress)):
-        for use in uses:
-            found.setdefault(use.word, []).append(position)
-    positions = {word: np.array(rows, np.int32) for word, rows in found.items()}
+    uses = segment_songs(songs, vocabulary, processes=processes, progress=progress)
+    order = np.argsort(uses.word, kind="stable")  # songs stay in order within a word
+    starts = np.searchsorted(uses.word[order], np.arange(1, len(uses.words)))
+    positions = dict(zip(uses.words, np.split(uses.song[order], starts), strict=True)) if uses.words else {}
     return Membership(len(songs), _with_compounds(positions, Segmenter(vocabulary)))
 
 

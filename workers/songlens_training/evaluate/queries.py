@@ -25,6 +25,7 @@ from songlens_training.catalogue.tables import (
     read_rows,
     text_field,
 )
+from songlens_training.keywords.folding import fold, fold_words
 
 COPY = "the same file is in the catalogue"
 NO_KEYWORD = "no keyword of the model"
@@ -37,6 +38,7 @@ class QueryImage:
     id: str
     path: Path
     keyword: str
+    """In simplified characters, as lyrics are read."""
 
 
 class Split(NamedTuple):
@@ -60,7 +62,7 @@ def read_queries(path: Path, rejects: RejectLog) -> list[QueryImage]:
             raise RowRefused("query image without keyword")
         if not (path.parent / name).is_file():
             raise RowRefused("image file missing")
-        return QueryImage(id=name, path=path.parent / name, keyword=keyword)
+        return QueryImage(id=name, path=path.parent / name, keyword=fold(keyword))
 
     return list(checked_records(str(path), read_rows(path, rejects), parse, rejects))
 
@@ -99,8 +101,10 @@ def queries_of(held_out: Iterable[CatalogueImage], keywords: Collection[str]) ->
 
     One that bears none of them is left out, as the catalogue leaves it out.
     """
-    known = [(image, {word: image.keywords[word] for word in image.keywords if word in keywords}) for image in held_out]
-    return [QueryImage(id=image.id, path=image.path, keyword=heaviest(words)) for image, words in known if words]
+    wanted = fold_words(keywords)
+    bags = [(image, {fold(word): weight for word, weight in image.keywords.items()}) for image in held_out]
+    known = [(image, {word: weight for word, weight in bag.items() if word in wanted}) for image, bag in bags]
+    return [QueryImage(id=image.id, path=image.path, keyword=heaviest(bag)) for image, bag in known if bag]
 
 
 def without_copies(queries: Sequence[QueryImage], catalogue: Iterable[Path]) -> list[QueryImage]:

@@ -13,6 +13,7 @@ from songlens_training.catalogue.tables import RejectLog
 from songlens_training.evaluate.evaluated import EvaluatedModel, Trial, neighbour_images
 from songlens_training.evaluate.held_out import counted, query_features
 from songlens_training.evaluate.queries import COPY, read_queries, without_copies
+from songlens_training.keywords.folding import fold
 from songlens_training.model.feature_store import FeatureStore
 from songlens_training.progress import Progress
 from songlens_workers.models.manifest import IMAGE_VECTORS, IMAGES, SONG_VECTORS, SONGS
@@ -93,7 +94,7 @@ def _image_paths(table: Path) -> list[Path]:
 
 
 def _image_keywords(vision: VisionModel) -> list[str]:
-    return [words[0] for words in vision.keywords]
+    return [fold(words[0]) for words in vision.keywords]
 
 
 def _lyrics(path: Path, ids: list[str], rejects: RejectLog) -> list[Song]:
