@@ -17,7 +17,7 @@ def right(*ranks: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("ranks", "relevant", "precision", "hit", "first", "mrr", "recall"),
+    ("ranks", "right_songs", "precision", "hit", "first", "mrr", "recall"),
     [
         ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 10, 1.0, 1.0, 1.0, 1.0, 1.0),
         ((), 50, 0.0, 0.0, 0.0, 0.0, 0.0),
@@ -28,10 +28,10 @@ def right(*ranks: int) -> np.ndarray:
     ],
 )
 def test_metrics_of_one_list(
-    ranks: tuple[int, ...], relevant: int, precision: float, hit: float, first: float, mrr: float, recall: float
+    ranks: tuple[int, ...], right_songs: int, precision: float, hit: float, first: float, mrr: float, recall: float
 ) -> None:
     """precision@10, hit, precision@1, reciprocal rank and recall@10 by their formulas."""
-    found = dict(zip(METRICS, list_metrics(right(*ranks), relevant).tolist(), strict=True))
+    found = dict(zip(METRICS, list_metrics(right(*ranks), right_songs).tolist(), strict=True))
     expected = {"precision_at_10": precision, "hit_at_10": hit, "precision_at_1": first, "mrr": mrr}
     assert found == pytest.approx(expected | {"recall_at_10": recall})
 

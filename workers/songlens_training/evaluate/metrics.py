@@ -16,10 +16,10 @@ METRICS = (PRECISION, HIT, FIRST, MRR, RECALL)
 _BLOCK_LISTS = 4096
 
 
-def list_metrics(right: NDArray[np.bool_], relevant: int) -> NDArray[np.float64]:
+def list_metrics(right: NDArray[np.bool_], right_songs: int) -> NDArray[np.float64]:
     """Return float64 (..., M), the `METRICS` of each list in their order.
 
-    `right`: bool (..., 10), whether the song at each rank is right; `relevant`: how many songs of the catalogue are.
+    `right`: bool (..., 10), whether the song at each rank is right; `right_songs`: how many songs of the catalogue are.
     Where none is, every metric is 0.
     """
     found = right.sum(axis=-1)
@@ -31,7 +31,7 @@ def list_metrics(right: NDArray[np.bool_], relevant: int) -> NDArray[np.float64]
             any_right.astype(np.float64),
             right[..., 0].astype(np.float64),
             np.where(any_right, 1 / (first + 1), 0.0),
-            found / max(relevant, 1),
+            found / max(right_songs, 1),
         ],
         axis=-1,
     )

@@ -39,9 +39,9 @@ class GroundTruth:
         for queries, number, ranks in self._ranks():
             for n, limit in enumerate(self.similar_words):
                 right = ranks <= limit  # (S + 1,)
-                relevant = int(right.sum())
+                right_songs = int(right.sum())
                 for system, own in lists.items():
-                    found = list_metrics(right[own[:, queries]], relevant)  # (R, q, M)
+                    found = list_metrics(right[own[:, queries]], right_songs)  # (R, q, M)
                     scores[system][queries, number, n] = found.mean(axis=0)
         return scores
 
