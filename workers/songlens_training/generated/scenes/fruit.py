@@ -146,8 +146,7 @@ def _flesh(canvas: Canvas, reach: Floats) -> Floats:
     """Return the colours (3, H, W) of a cut melon, `reach` (H, W) being 0 in its heart and 1 at its rind."""
     red = canvas.pick(["#e0303a", "#e8404a", "#d8262e"])
     rim = mix(red, "#ffb0a0", 0.35)
-    grain = (canvas.noise(70, 2) - 0.5) * 0.04
-    at = np.clip((reach - 0.7 + grain) / 0.3, 0, 1)
+    at = np.clip((reach - 0.7) / 0.3, 0, 1)
     return ramp(at, red, red, rim, "#f6dcc0", "#eef2cc", "#cfe0a0", "#3f7a34", "#245a28")
 
 

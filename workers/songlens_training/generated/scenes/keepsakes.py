@@ -224,15 +224,14 @@ def _lens(canvas: Canvas, at: Place, metal: Colour) -> None:
     x, y, size = at.x, at.y, at.size
     canvas.shade(1 - 0.5 * canvas.disc(x + 0.015, y + 0.02, size * 1.08, soft=0.012))
     slope = (X - x + (Y - y) * 1.4) / (3.2 * size) + 0.5
-    ring = mix(metal, "#000000", 0.2)
     for share, colours in (
-        (1.05, (mix(metal, "#ffffff", 0.5), ring, mix(metal, "#000000", 0.6))),
+        (1.05, (mix(metal, "#ffffff", 0.5), mix(metal, "#000000", 0.2), mix(metal, "#000000", 0.6))),
         (0.97, ("#4a4b50", "#1c1c20", "#0c0c0e")),
-        (0.8, ("#0a0a0c", "#2a2b30", "#55575d")),
-        (0.7, ("#2a2b30", "#101014", "#08080a")),
     ):
         canvas.fill(canvas.disc(x, y, size * share), ramp(slope, *colours))
     with canvas.ink() as ink:
+        for share, tone in ((0.8, "#0a0a0c"), (0.78, "#35363c"), (0.71, "#17171b")):
+            ink.disc(x, y, size * share, tone)
         for turn in np.linspace(0, 2 * math.pi, 48):
             spoke = Place(x, y, size, float(turn))
             ink.line(spoke([(0.83, 0), (0.95, 0)]), 0.004, "#5a5c62")
