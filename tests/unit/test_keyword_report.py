@@ -61,8 +61,14 @@ def test_counts_share_idf_and_examples() -> None:
 
 def test_examples_are_spread_over_the_songs() -> None:
     """Of many songs the first, the middle and the last, so that an order in the file hides nothing."""
-    [keyword] = find_keywords(songs(*["森林"] * 7)).keywords
+    [keyword] = find_keywords(songs(*(f"森林{number}" for number in range(7)))).keywords
     assert [example.song for example in keyword.examples] == ["0", "3", "6"]
+
+
+def test_no_line_is_an_example_twice() -> None:
+    """A refrain that many songs share is shown once, with the first of them."""
+    [keyword] = find_keywords(songs("森林", "森林", "看森林", "森林")).keywords
+    assert [(example.song, example.line) for example in keyword.examples] == [("0", "森林"), ("2", "看森林")]
 
 
 def test_each_near_miss_has_its_reason() -> None:

@@ -51,10 +51,8 @@ def find_membership(
         listed=frozenset(words), tags=frozenset(), other_meanings=word_list("other_meanings.txt"), titles=False
     )
     uses = segment_songs(songs, vocabulary, processes=processes, progress=progress)
-    order = np.argsort(uses.word, kind="stable")  # songs stay in order within a word
-    starts = np.searchsorted(uses.word[order], np.arange(1, len(uses.words)))
-    positions = dict(zip(uses.words, np.split(uses.song[order], starts), strict=True)) if uses.words else {}
-    return Membership(len(songs), _with_compounds(positions, Segmenter(vocabulary)))
+    positions = {word: uses.song[rows] for word, rows in uses.by_word().items()}
+    return Membership(len(songs), _with_compounds(positions, Segmenter(vocabulary, vocabulary.dictionary())))
 
 
 def _with_compounds(positions: Mapping[str, SongPositions], segmenter: Segmenter) -> dict[str, SongPositions]:

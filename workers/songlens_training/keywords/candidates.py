@@ -44,16 +44,18 @@ class Vocabulary:
     """Whether traditional characters are read as simplified ones."""
     user_words: tuple[UserWord, ...] = ()
 
+    def dictionary(self) -> Dictionary:
+        """Load jieba's dictionary with the user's words and the listed ones; takes a second the first time."""
+        return load_dictionary(self.user_words, self.listed)
+
 
 @dataclass(eq=False)
 class Segmenter:
-    """Cuts texts and finds candidate words. The dictionary is loaded at the first use."""
+    """Cuts texts and finds candidate words."""
 
     vocabulary: Vocabulary
-
-    @cached_property
-    def _dictionary(self) -> Dictionary:
-        return load_dictionary(self.vocabulary.user_words, self.vocabulary.listed)
+    dictionary: Dictionary
+    """One with the words of the vocabulary: `vocabulary.dictionary()`."""
 
     def uses(self, song: Song) -> tuple[WordUse, ...]:
         """Return the candidate words of a song, in order of appearance, those of the title last."""
@@ -85,14 +87,14 @@ class Segmenter:
     def _candidates(self, text: str) -> tuple[str, ...]:
         meanings = self._meanings
         found: list[str] = []
-        for token in self._dictionary.cut(text):
+        for token in self.dictionary.cut(text):
             if words := meanings[token]:
                 found += words
         return tuple(found)
 
     @cached_property
     def _meanings(self) -> _Meanings:
-        return _Meanings(self.vocabulary, self._dictionary.tags)
+        return _Meanings(self.vocabulary, self.dictionary.tags)
 
 
 class _Meanings(dict[str, tuple[str, ...]]):

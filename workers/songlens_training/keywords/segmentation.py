@@ -8,12 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 
 from songlens_training.catalogue.songs import Song, lyric_lines
 from songlens_training.keywords.candidates import Segmenter, Vocabulary
+from songlens_training.keywords.dictionary import Dictionary
 from songlens_training.keywords.uses import Uses
 from songlens_workers.vision.cpus import available_cpus
 
 CHUNK_SONGS = 500
 PARALLEL_FROM_CHARACTERS = 1_000_000
-"""Below this, more processes cost more (about a second each to load the dictionary) than they save."""
+"""Below this, more processes cost more (half a second each to start) than they save."""
 
 Texts = list[tuple[str, str]]
 """Title and lyrics of songs: all that a worker process needs of them."""
@@ -32,12 +33,13 @@ def segment_songs(
     `progress` is called with songs done and songs in all.
     """
     processes = processes or available_cpus()
+    dictionary = vocabulary.dictionary()
     if processes == 1 or sum(len(song.lyrics) for song in songs) < PARALLEL_FROM_CHARACTERS:
-        segmenter = Segmenter(vocabulary)
+        segmenter = Segmenter(vocabulary, dictionary)
         return _gather((_chunk_uses(segmenter, chunk) for chunk in _chunks(songs)), len(songs), progress)
     # Spawned, not forked: the caller may have threads of numba, torch or FAISS.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker, (vocabulary,)) as pool:
+    with ProcessPoolExecutor(processes, context, _start_worker, (vocabulary, dictionary.packed())) as pool:
         return _gather(pool.map(_worker_uses, _chunks(songs)), len(songs), progress)
 
 
@@ -62,12 +64,12 @@ def _gather(chunks: Iterable[Uses], total: int, progress: Callable[[int, int], N
 
 
 _worker_segmenter: Segmenter | None = None
-"""Of a worker process: the dictionary is loaded once for all its chunks."""
+"""Of a worker process, for all its chunks."""
 
 
-def _start_worker(vocabulary: Vocabulary) -> None:
+def _start_worker(vocabulary: Vocabulary, dictionary: bytes) -> None:
     global _worker_segmenter  # noqa: PLW0603 - a pool's initialiser has no other place to leave its result
-    _worker_segmenter = Segmenter(vocabulary)
+    _worker_segmenter = Segmenter(vocabulary, Dictionary.unpacked(dictionary))
 
 
 def _worker_uses(texts: Texts) -> Uses:
