@@ -61,6 +61,32 @@ def test_bad_rows_are_counted_named_and_kept(tmp_path: Path) -> None:
     assert any("not a photo" in reason for reason in image_reasons)
 
 
+def test_keyword_options_shape_a_build_and_its_report(tmp_path: Path) -> None:
+    """Lists given to the build decide its keywords; its report has counts, examples and near misses, and is shown."""
+    write_songs(tmp_path / "songs.csv")
+    write_images(tmp_path / "images")
+    (tmp_path / "deny.txt").write_text("玫瑰  # no flowers\n", encoding="utf-8")
+    built = songlens(
+        "model", "build", "--songs", str(tmp_path / "songs.csv"), "--images", str(tmp_path / "images"),
+        "--models", str(tmp_path / "models"), "--backbone", "tiny", "--samples", "20000",
+        "--deny-file", str(tmp_path / "deny.txt"), "--allow", "你", "--keywords", "2",
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    (folder,) = (path.parent for path in (tmp_path / "models").glob("*/manifest.json"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert {row["keyword"]: (row["songs"], row["images"]) for row in report["keywords"]} == {
+        "大海": (6, 4),
+        "森林": (6, 3),
+    }
+    assert report["keywords"][0]["examples"][0]["line"] == "我看见大海"
+    assert {row["keyword"]: row["reason"] for row in report["near_misses"]} == dict.fromkeys(
+        ("你", "唱歌"), "no image bears it"
+    )
+    config = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["config"]["keywords"]
+    assert (config["deny"], config["allow"], config["count"]) == (["玫瑰"], ["你"], 2)
+    assert "No keywords: no image bears it" in songlens("model", "show", "--models", str(tmp_path / "models")).stdout
+
+
 def test_the_same_build_is_not_done_twice(tmp_path: Path) -> None:
     """Building from the same data and options again takes the version that is there, unless it is damaged."""
     write_songs(tmp_path / "songs.csv")
