@@ -18,7 +18,7 @@ export SONGLENS_HOME
 QUIET := $(shell test -t 2 || echo --quiet)
 STAMP := $(ROOT)/.venv/.installed
 
-.PHONY: help install demo test check format docs clean wheel-test
+.PHONY: help install demo test check format docs clean wheel-test paper
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /	/' | sort
@@ -53,6 +53,10 @@ format: $(STAMP) ## Format the code
 
 docs: $(STAMP) ## Write the generated pages of docs/
 	cd $(ROOT) && $(BIN)/python docs/generate.py
+
+paper: $(STAMP) ## The paper's sizes on both catalogues: every step measured, Table 1 (WEIGHTS=FILE, CONCEPTNET=FILE)
+	cd $(ROOT) && $(BIN)/python benchmarks/paper.py $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS))) \
+		$(if $(CONCEPTNET),--conceptnet $(abspath $(CONCEPTNET)))
 
 wheel-test: $(STAMP) ## Install the built wheel into an empty environment and import the client there
 	cd $(ROOT) && $(BIN)/python .ci/wheel_test.py

@@ -1,4 +1,4 @@
-"""Image index: build from kept features, save, load. Time against the machine's own copying, memory against the index's size.
+"""Image index: build from kept features, save and load, against a plain copy; memory against the size of the index.
 
     python benchmarks/index.py [--images 33459] [--dimensions 4096]
 
