@@ -2,9 +2,9 @@
 
     make paper [WEIGHTS=FILE] [CONCEPTNET=FILE]
 
-Generated catalogue: 62,316 songs, 72 keywords, 33,459 images, 720 photos that are in none of them. Open data at its full
-size: a tenth of its images is held out as photos. Features are kept as they are computed, so a run that was broken off
-goes on where it stood.
+Generated catalogue: 62,316 songs, 72 keywords, 33,459 images, 720 photos that are not among them. Open data at its
+full size: a tenth of its images is held out as photos. Features are kept as they are computed, so a run that was
+broken off goes on where it stood.
 """
 
 from __future__ import annotations
@@ -12,26 +12,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import record
 from rich.console import Console
 from rich.table import Table
+from songlens_training.evaluate.metrics import HIT, PRECISION
+from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
 from steps import Measured, measure
 
 from songlens_shared.broker import home
-from songlens_training.demonstration import pretrained_backbone
+from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
 from songlens_training.progress import silent
-
-SIMILAR_WORDS = (0, 5, 10, 50, 100)
-PAPER = {
-    "proposed": {5: 0.913, 10: 0.918, 50: 0.943, 100: 0.943},
-    "km": {5: 0.902, 10: 0.917, 50: 0.941, 100: 0.943},
-    "pop": {5: 0.124, 10: 0.157, 50: 0.356, 100: 0.378},
-}
-"""Hit rate@10 by number of similar words: Table 1 of the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +47,17 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = home() / "paper"
     backbone = chosen_backbone(arguments.weights)
-    similar = f"conceptnet={arguments.conceptnet}" if arguments.conceptnet else "vectors"
+    sources = ["vectors", "cilin", *([f"conceptnet={arguments.conceptnet}"] if arguments.conceptnet else [])]
+    judged = [part for source in sources for part in ("--similar", source)]
     steps = {
-        "generated": generated_steps(folder / "generated", arguments.songs, arguments.images, backbone, similar),
-        "open": open_steps(folder / "open", backbone, similar),
+        "generated": generated_steps(folder / "generated", arguments.songs, arguments.images, backbone, judged),
+        "open": open_steps(folder / "open", backbone, judged),
     }
     wanted = list(steps) if arguments.catalogue == "both" else [arguments.catalogue]
     took = [(step, run(step)) for catalogue in wanted for step in steps[catalogue]]
     show_steps(took)
-    for catalogue in wanted:
-        show_table_1(catalogue, folder / catalogue / "evaluation" / "evaluation.json")
+    for metric in (PRECISION, HIT):
+        show_table_1(metric, {catalogue: folder / catalogue / "evaluation" / "evaluation.json" for catalogue in wanted})
 
 
 def chosen_backbone(weights: Path | None) -> list[str]:
@@ -74,40 +69,30 @@ def chosen_backbone(weights: Path | None) -> list[str]:
 
 
 def generated_steps(
-    folder: Path, songs: int, images: int, backbone: Sequence[str], similar: str
+    folder: Path, songs: int, images: int, backbone: Sequence[str], judged: Sequence[str]
 ) -> list[Step]:
     catalogue, models = folder / "catalogue", folder / "models"
-    made = ["--themes", "72", "--songs", str(songs), "--images", str(images), "--queries-per-theme", "10"]
+    size = ["--themes", "72", "--songs", str(songs), "--images", str(images), "--queries-per-theme", "10"]
     data = ["--songs", str(catalogue / "songs.jsonl"), "--images", str(catalogue / "images.jsonl")]
-    return [
-        Step(catalogue="generated", name="generate", arguments=["data", "generate", *made, "--out", str(catalogue)]),
-        Step(
-            catalogue="generated",
-            name="build",
-            arguments=["model", "build", *data, "--models", str(models), "--force", *backbone],
-        ),
-        evaluation("generated", folder, [*data, "--queries", str(catalogue / "queries.jsonl")], backbone, similar),
-    ]
+    queries = ["--queries", str(catalogue / "queries.jsonl")]
+    commands = {
+        "generate": ["data", "generate", *size, "--out", str(catalogue)],
+        "build": ["model", "build", *data, *backbone, "--models", str(models), "--force"],
+        "evaluate": ["eval", *data, *queries, *backbone, *judged, "--out", str(folder / "evaluation")],
+    }
+    return [Step(catalogue="generated", name=name, arguments=arguments) for name, arguments in commands.items()]
 
 
-def open_steps(folder: Path, backbone: Sequence[str], similar: str) -> list[Step]:
+def open_steps(folder: Path, backbone: Sequence[str], judged: Sequence[str]) -> list[Step]:
     catalogue, models = folder / "catalogue", folder / "models"
     data = ["--songs", str(catalogue / "songs.jsonl"), "--images", str(catalogue / "images.jsonl")]
-    words = ["--keywords", "250", "--no-titles"]
-    return [
-        Step(catalogue="open", name="fetch", arguments=["data", "open", "--out", str(catalogue)]),
-        Step(
-            catalogue="open",
-            name="build",
-            arguments=["model", "build", *data, *words, "--models", str(models), "--force", *backbone],
-        ),
-        evaluation("open", folder, [*data, *words, "--hold-out", "0.1"], backbone, similar),
-    ]
-
-
-def evaluation(catalogue: str, folder: Path, data: Sequence[str], backbone: Sequence[str], similar: str) -> Step:
-    arguments = [*data, *backbone, "--similar", similar, "--n", ",".join(map(str, SIMILAR_WORDS))]
-    return Step(catalogue=catalogue, name="evaluate", arguments=["eval", *arguments, "--out", str(folder / "evaluation")])
+    data += ["--keywords", str(OPEN_KEYWORDS.count), "--no-titles"]
+    commands = {
+        "fetch": ["data", "open", "--out", str(catalogue)],
+        "build": ["model", "build", *data, *backbone, "--models", str(models), "--force"],
+        "evaluate": ["eval", *data, "--hold-out", "0.1", *backbone, *judged, "--out", str(folder / "evaluation")],
+    }
+    return [Step(catalogue="open", name=name, arguments=arguments) for name, arguments in commands.items()]
 
 
 def run(step: Step) -> Measured:
@@ -124,6 +109,25 @@ def show_steps(took: Sequence[tuple[Step, Measured]]) -> None:
     for step, measured in took:
         figures = (measured.seconds, measured.cpu_seconds, measured.peak_mb)
         table.add_row(step.catalogue, step.name, *(f"{figure:,.0f}" for figure in figures))
+    Console().print(table)
+
+
+def show_table_1(metric: str, reports: Mapping[str, Path]) -> None:
+    """Show a metric of every catalogue, system and number of similar words, and the paper's Table 1 below."""
+    evaluations = {catalogue: json.loads(path.read_text(encoding="utf-8")) for catalogue, path in reports.items()}
+    ns = sorted({score["n"] for evaluation in evaluations.values() for score in evaluation["scores"]})
+    table = Table("catalogue", "similar words", "system", *(f"n = {n}" for n in ns), title=METRIC_NAMES[metric])
+    for catalogue, evaluation in evaluations.items():
+        scores = [score for score in evaluation["scores"] if score["metric"] == metric]
+        for source, system in dict.fromkeys((score["source"], score["system"]) for score in scores):
+            cells = {
+                score["n"]: f"{score['value']:.3f} ±{(score['high'] - score['low']) / 2:.3f}"
+                for score in scores
+                if (score["source"], score["system"]) == (source, system)
+            }
+            table.add_row(catalogue, source, SYSTEM_NAMES[system], *(cells[n] for n in ns))
+    for system, values in PAPER.items():
+        table.add_row("paper", "ConceptNet", SYSTEM_NAMES[system], *(str(values.get(n, "")) for n in ns))
     Console().print(table)
 
 
