@@ -19,12 +19,12 @@ from pathlib import Path
 import record
 from rich.console import Console
 from rich.table import Table
-from songlens_training.evaluate.metrics import HIT, PRECISION
-from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
 from steps import Measured, measure
 
 from songlens_shared.broker import home
 from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
+from songlens_training.evaluate.metrics import HIT, PRECISION
+from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
 from songlens_training.progress import silent
 
 
