@@ -191,8 +191,9 @@ def test_a_version_that_was_built_is_evaluated(folder: Path, vectors: Path, tmp_
     assert version_found["about"]["version"] == built.manifest.version
     assert version_found["query_images"] == 2 * THEMES
     assert version_found["scores"] == anew["scores"] and version_found["lists"] == anew["lists"]
-    assert isinstance(refused(*version, "--out", str(tmp_path)), ConfigError)
-    assert isinstance(refused(*version, *catalogue(folder)[2:], *queries, "--out", str(tmp_path)), ConfigError)
+    assert "--model needs --queries" in refused(*version, "--out", str(tmp_path)).message
+    both = refused(*version, *catalogue(folder)[2:], *queries, "--out", str(tmp_path))
+    assert "leave out --images" in both.message
 
 
 def test_songs_without_popularity(folder: Path, vectors: Path, tmp_path: Path) -> None:
@@ -247,10 +248,18 @@ def test_bad_input_is_named(
     assert not (tmp_path / "out" / "evaluation.json").exists()
 
 
-def test_neither_images_nor_a_version(folder: Path, vectors: Path, tmp_path: Path) -> None:
-    """Songs alone cannot be evaluated."""
-    songs = ["--songs", str(folder / "songs.jsonl"), "--similar", f"vectors={vectors}", "--backbone", "tiny"]
-    assert "Give --images" in refused(*songs, "--out", str(tmp_path)).message
+def test_results_that_cannot_be_written(folder: Path, vectors: Path, tmp_path: Path) -> None:
+    """Said before anything is learned, for a run and for a sweep."""
+    (tmp_path / "file").touch()
+    out = ["--out", str(tmp_path / "file" / "out"), "--similar", f"vectors={vectors}", "--backbone", "tiny"]
+    for verb in ([], ["sweep"]):
+        found = refused(*verb, *catalogue(folder), *out)
+        assert isinstance(found, DataError) and "cannot be written" in found.message
+
+
+def test_neither_images_nor_a_version(folder: Path, tmp_path: Path) -> None:
+    """Songs alone cannot be evaluated, which is said before anything is fetched or loaded."""
+    assert "Give --images" in refused("--songs", str(folder / "songs.jsonl"), "--out", str(tmp_path)).message
 
 
 def test_the_group_shows_its_verbs() -> None:

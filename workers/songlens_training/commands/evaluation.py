@@ -59,7 +59,6 @@ from songlens_training.commands.sweep import sweep
 if TYPE_CHECKING:
     from songlens_training.evaluate.evaluated import Trial
     from songlens_training.evaluate.version import OpenVersion
-    from songlens_training.model.learn import Catalogue
     from songlens_training.progress import Progress
 
 command = typer.Typer(cls=DefaultVerbGroup, no_args_is_help=True, help="Measure how good the recommendations are.")
@@ -115,8 +114,9 @@ def run(
     from songlens_training.evaluate.held_out import trial_of
     from songlens_training.evaluate.plots import plot_evaluation
     from songlens_training.evaluate.report import write_reports
+    from songlens_training.evaluate.results import open_results
     from songlens_training.evaluate.systems import Retrieval
-    from songlens_training.model.learn import BuildOptions
+    from songlens_training.model.learn import BuildOptions, Catalogue
 
     console = Console()
     options = EvaluationOptions(
@@ -128,11 +128,13 @@ def run(
         seed=draw_seed,
     )
     options.check()
+    _check_inputs(images, model, queries)
+    open_results(out)
     with progress_bars(console) as progress:
         sources = open_sources(similar, progress)
         if model is not None:
             version = _open_version(models, model, weights, device, threads, progress)
-            trial = _version_trial(version, images, queries, songs, images_k, out, progress)
+            trial = _version_trial(version, queries, songs, images_k, out, progress)
         else:
             build = BuildOptions(
                 keywords=keyword_options(
@@ -154,21 +156,23 @@ def run(
             )
             network = open_backbone(backbone, weights, device, threads, progress)
             source = query_source(queries, hold_out, draw_seed)
-            trial = trial_of(
-                learn_experiment(_catalogue(songs, images), source, network, build, out, progress), images_k
-            )
+            assert images is not None  # _check_inputs has seen to it
+            catalogue = Catalogue(songs=songs, images=images)
+            trial = trial_of(learn_experiment(catalogue, source, network, build, out, progress), images_k)
         evaluation = evaluate(trial, sources, options, progress)
         written = write_reports(out, evaluation, trial.about)
         written += plot_evaluation(evaluation, out)
     show_evaluation(console, evaluation, trial.about, written)
 
 
-def _catalogue(songs: Path, images: Path | None) -> Catalogue:
-    from songlens_training.model.learn import Catalogue
-
-    if images is None:
+def _check_inputs(images: Path | None, model: str | None, queries: Path | None) -> None:
+    """Raise `ConfigError` unless there is either a catalogue to learn from, or a version and query images."""
+    if model is None and images is None:
         raise ConfigError("Give --images to learn a model from, or --model to evaluate a version.")
-    return Catalogue(songs=songs, images=images)
+    if model is not None and images is not None:
+        raise ConfigError("--model evaluates a version that has been built; leave out --images.")
+    if model is not None and queries is None:
+        raise ConfigError("--model needs --queries: nothing can be held out of a version that has been built.")
 
 
 def _open_version(
@@ -184,7 +188,6 @@ def _open_version(
 
 def _version_trial(
     version: OpenVersion,
-    images: Path | None,
     queries: Path | None,
     songs: Path,
     images_k: int,
@@ -194,10 +197,7 @@ def _version_trial(
     from songlens_training.catalogue.tables import RejectLog
     from songlens_training.evaluate.version import trial_of_version
 
-    if images is not None:
-        raise ConfigError("--model evaluates a version that has been built; leave out --images.")
-    if queries is None:
-        raise ConfigError("--model needs --queries: nothing can be held out of a version that has been built.")
+    assert queries is not None  # _check_inputs has seen to it
     with RejectLog(out / "rejects.jsonl") as rejects:
         return trial_of_version(
             version, queries, songs, images_k, rejects, progress, features_folder=home() / "features"

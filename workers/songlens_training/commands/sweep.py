@@ -82,6 +82,7 @@ def sweep(
     from songlens_training.commands.evaluation_screen import show_sweep
     from songlens_training.embedding.options import EmbeddingOptions
     from songlens_training.evaluate.evaluation import EvaluationOptions
+    from songlens_training.evaluate.results import open_results
     from songlens_training.evaluate.sweep import SweepOptions, run_sweep
     from songlens_training.evaluate.sweep_report import write_sweep
     from songlens_training.model.learn import BuildOptions, Catalogue
@@ -116,6 +117,7 @@ def sweep(
         ),
         embedding=base,
     )
+    open_results(out)
     with progress_bars(console) as progress:
         sources = open_sources(similar, progress)
         network = open_backbone(backbone, weights, device, threads, progress)

@@ -13,6 +13,7 @@ scoring.py      lists against the ground truth
 bootstrap.py    intervals over query images
 evaluation.py   all of it: one evaluation
 report.py       ... as JSON and Markdown, plots.py as PNG and SVG
+results.py      files that are there whole or not at all
 sweep.py        the proposed system at many settings, and sweep_report.py
 precision.py    the one figure that every build reports
 """

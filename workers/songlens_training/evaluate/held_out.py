@@ -25,6 +25,7 @@ from songlens_training.evaluate.queries import (
     read_queries,
     without_copies,
 )
+from songlens_training.evaluate.results import write_result
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.folding import fold
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
@@ -121,12 +122,8 @@ def counted(*reasons: Mapping[str, int]) -> dict[str, int]:
 
 
 def _write_images(path: Path, images: Iterable[CatalogueImage]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for image in images:
-            row = asdict(image) | {"path": str(image.path.absolute()), "keywords": dict(image.keywords)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return path
+    rows = (asdict(image) | {"path": str(image.path.absolute()), "keywords": dict(image.keywords)} for image in images)
+    return write_result(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
 def query_features(

@@ -6,12 +6,14 @@ Colours are those of Okabe and Ito, which colour-blind people can tell apart; sy
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from songlens_training.evaluate.evaluation import Cell, Evaluation
 from songlens_training.evaluate.metrics import HIT, PRECISION
 from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
+from songlens_training.evaluate.results import write_result
 from songlens_training.evaluate.systems import KM, POP, PROPOSED, RANDOM
 
 if TYPE_CHECKING:
@@ -62,11 +64,13 @@ def panels_of(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as PNG and SVG, without the time of writing in them."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    figure.savefig(paths[0], dpi=150)
-    figure.savefig(paths[1], metadata={"Date": None})
-    return paths
+    png, svg = BytesIO(), BytesIO()
+    figure.savefig(png, format="png", dpi=150)
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return [
+        write_result(stem.with_suffix(".png"), png.getvalue()),
+        write_result(stem.with_suffix(".svg"), svg.getvalue()),
+    ]
 
 
 def _draw_systems(axes: Axes, evaluation: Evaluation, source: str, metric: str) -> None:

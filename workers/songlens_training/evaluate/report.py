@@ -11,6 +11,7 @@ from typing import Any
 from songlens_training.evaluate.bootstrap import Interval
 from songlens_training.evaluate.evaluation import Cell, Evaluation, KeywordScores
 from songlens_training.evaluate.metrics import FIRST, HIT, METRICS, MRR, PRECISION, RECALL
+from songlens_training.evaluate.results import write_result
 from songlens_training.evaluate.systems import KM, POP, PROPOSED, RANDOM
 
 FORMAT = 1
@@ -40,24 +41,14 @@ def write_reports(folder: Path, evaluation: Evaluation, about: Mapping[str, Any]
     """Write evaluation.json and evaluation.md; return their paths."""
     return [
         write_json(folder / "evaluation.json", evaluation_json(evaluation, about)),
-        write_text(folder / "evaluation.md", evaluation_markdown(evaluation, about)),
+        write_result(folder / "evaluation.md", evaluation_markdown(evaluation, about).encode()),
     ]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
-    """Write JSON that people can read too; sets are written as sorted lists."""
-    return write_text(path, json.dumps(content, ensure_ascii=False, indent=1, default=_jsonable) + "\n")
-
-
-def _jsonable(value: object) -> Any:
-    return sorted(value) if isinstance(value, frozenset) else str(value)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a file, whose folder is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    """Write JSON that people can read too; what JSON has no form for is written as text."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=str)
+    return write_result(path, f"{text}\n".encode())
 
 
 def evaluation_json(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:

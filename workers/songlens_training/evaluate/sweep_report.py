@@ -16,8 +16,8 @@ from songlens_training.evaluate.report import (
     Table,
     markdown_table,
     write_json,
-    write_text,
 )
+from songlens_training.evaluate.results import write_result
 from songlens_training.evaluate.sweep import PARAMETERS, Parameter, Setting, Spread, Sweep, SweepPoint
 from songlens_training.evaluate.systems import PROPOSED
 
@@ -37,7 +37,7 @@ def write_sweep(folder: Path, sweep: Sweep, about: Mapping[str, Any]) -> list[Pa
     """Write sweep.json, sweep.md, and where something was varied sweep.png and sweep.svg; return their paths."""
     paths = [
         write_json(folder / "sweep.json", _json(sweep, about)),
-        write_text(folder / "sweep.md", _markdown(sweep)),
+        write_result(folder / "sweep.md", _markdown(sweep).encode()),
     ]
     return [*paths, *(_plot(sweep, folder) if len(sweep.points) > 1 else [])]
 
