@@ -197,16 +197,19 @@ def test_a_version_that_was_built_is_evaluated(folder: Path, vectors: Path, tmp_
 
 
 def test_songs_without_popularity(folder: Path, vectors: Path, tmp_path: Path) -> None:
-    """POP is absent and says why; the others are measured."""
+    """POP is absent and says why; the others are measured. A row that was refused is told of."""
     songs = tmp_path / "songs.jsonl"
     plain = [{key: row[key] for key in ("id", "title", "lyrics")} for row in rows(folder / "songs.jsonl")]
+    plain.append(plain[0])
     songs.write_text("".join(json.dumps(row) + "\n" for row in plain), encoding="utf-8")
     done = evaluate(
         *("--songs", str(songs), "--images", str(folder / "images.jsonl"), "--similar", f"vectors={vectors}"),
         *("--n", "0", "--out", str(tmp_path / "out"), *QUICK),
     )
     assert done.exit_code == 0, done.output
-    assert "POP is absent: no song has a popularity." in done.output
+    shown = " ".join(done.output.split())
+    assert "POP is absent: no song has a popularity." in shown
+    assert "refused: duplicate id (rejects.jsonl)" in shown
     report = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert report["systems"] == ["proposed", "km", "random"] and set(report["absent"]) == {"pop"}
 

@@ -24,7 +24,7 @@ def show_evaluation(
 ) -> None:
     """Show what was evaluated, the table of the paper for each source of similar words, and where the rest is."""
     for fact in facts(evaluation, about):
-        console.print(escape(fact), highlight=False)
+        console.print(escape(fact), highlight=False, soft_wrap=True)
     for source in evaluation.sources:
         for metric in (PRECISION, HIT):
             title = f"{METRIC_NAMES[metric]} ± half its interval, similar words: {source}"

@@ -98,7 +98,10 @@ def learn_without_queries(
     store = FeatureStore(features_folder, backbone_spec(backbone))
     queries, features = query_features(queries, backbone, store, rejects, where, progress)
     about = _about(learned, source, backbone, options) | {
-        "query_images_left_out": counted(left_out, rejects.summary(where).refused)
+        "query_images_left_out": counted(left_out, rejects.summary(where).refused),
+        "rows_refused": {
+            str(path): dict(rejects.summary(str(path)).refused) for path in (catalogue.songs, catalogue.images)
+        },
     }
     return Experiment(learned=learned, queries=queries, features=features, about=about)
 

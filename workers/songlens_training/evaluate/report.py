@@ -116,9 +116,12 @@ def facts(evaluation: Evaluation, about: Mapping[str, Any]) -> Iterator[str]:
         f"{options.retrieval.images_k} images x {options.retrieval.songs_per_image} songs."
     )
     yield (
-        f"In brackets: {options.confidence:.0%} bootstrap intervals over query images, {options.resamples} resamples; "
+        f"Intervals: {options.confidence:.0%}, bootstrap over query images, {options.resamples} resamples; "
         f"draws repeated {options.repeats} times; seed {options.seed}."
     )
+    for source, refused in about["rows_refused"].items():
+        if refused:
+            yield f"{sum(refused.values())} rows of {source} refused: {', '.join(refused)} (rejects.jsonl)."
     for system, reason in evaluation.absent.items():
         yield f"{SYSTEM_NAMES[system]} is absent: {reason}."
 

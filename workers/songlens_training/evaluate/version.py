@@ -74,6 +74,7 @@ def trial_of_version(
             "keywords": len(manifest.keywords),
             "backbone": backbone.name,
             "query_images": str(queries),
+            "rows_refused": {str(songs): dict(rejects.summary(str(songs)).refused)},
             "query_images_left_out": counted(rejects.summary(str(queries)).refused, {COPY: len(asked) - len(unseen)}),
         },
     )
