@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+from typing import Protocol
 
 
-def silent(description: str, done: int, total: int) -> None:
+class Progress(Protocol):
+    """Called with what is being done, how much of it is done, how much there is in all, and perhaps a note."""
+
+    def __call__(self, description: str, done: int, total: int, note: str = "", /) -> None:
+        """Say how far the work is; `note` is what else changes with it, such as its speed."""
+
+
+def silent(description: str, done: int, total: int, note: str = "", /) -> None:
     """Draw nothing."""
 
 

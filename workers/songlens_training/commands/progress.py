@@ -34,14 +34,15 @@ def progress_bars(console: Console) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Bars(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def draw(description: str, done: int, total: int) -> None:
+        def draw(description: str, done: int, total: int, note: str = "", /) -> None:
             if description not in tasks:
-                tasks[description] = bars.add_task(description, total=total or None)
-            bars.update(tasks[description], completed=done, total=total or None)
+                tasks[description] = bars.add_task(description, total=total or None, note=note)
+            bars.update(tasks[description], completed=done, total=total or None, note=note)
 
         yield draw
 
@@ -53,9 +54,10 @@ class _Lines:
         self._console = console
         self._started_s: dict[str, float] = {}
 
-    def __call__(self, description: str, done: int, total: int) -> None:
+    def __call__(self, description: str, done: int, total: int, note: str = "", /) -> None:
         started_s = self._started_s.setdefault(description, time.monotonic())
         if total and done >= total:
             seconds = time.monotonic() - started_s
-            self._console.print(f"{description}: {total} in {seconds:.1f} s", highlight=False)
+            told = f" ({note})" if note else ""
+            self._console.print(f"{description}: {total} in {seconds:.1f} s{told}", highlight=False)
             del self._started_s[description]

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from songlens_training.embedding.line_kernel import Lesson, Parameters, train_samples
 from songlens_training.embedding.options import EmbeddingOptions
-from songlens_training.embedding.propagation import propagated_start
 from songlens_training.embedding.sampling import edge_tables, noise_tables
+from songlens_training.embedding.start import started
 from songlens_training.graph.adjacency import Adjacency, adjacency
 from songlens_training.graph.graph import Graph
-
-Floats = NDArray[np.float32]
 
 
 class CompiledLine:
@@ -37,9 +35,7 @@ class CompiledLine:
         random = np.random.default_rng(self._options.seed)
         self._generators = random.integers(1, 2**63, size=(self._threads, 8), dtype=np.uint64)
         """A random generator for each thread, on a cache line of its own; the first two words are used."""
-        # The start must not depend on how many generators were made before it.
-        random = np.random.default_rng([self._options.seed, 1])
-        self.vectors, self.contexts = self._started(neighbourhood, random)
+        self.vectors, self.contexts = started(neighbourhood, self._options, self._pool, self._threads)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from where `arrays` were taken."""
@@ -86,24 +82,3 @@ class CompiledLine:
         self._edges = edge_tables(neighbourhood, degrees, sampling)
         self._noise = noise_tables(self._graph.vertex_types, degrees, sampling.noise)
         return neighbourhood
-
-    def _started(self, neighbourhood: Adjacency, random: np.random.Generator) -> tuple[Floats, Floats]:
-        options = self._options
-        if options.start == "propagated":
-            vectors, contexts = propagated_start(neighbourhood, options.dimensions, random, self._pool, self._threads)
-        else:
-            vectors, contexts = random_start(len(neighbourhood.starts) - 1, options.dimensions, random)
-        if options.order == 1:
-            # A vertex's vector lies along its neighbours' contexts: so do the sums of both, along one another.
-            vectors += contexts
-            return vectors, vectors
-        return vectors, contexts
-
-
-def random_start(count: int, dimensions: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return vectors (V, D) even in +-1/(2D), and contexts (V, D) of zero: LINE's own start."""
-    shape = (count, dimensions)
-    vectors = random.random(shape, dtype=np.float32)
-    vectors -= np.float32(0.5)
-    vectors /= np.float32(dimensions)
-    return vectors, np.zeros(shape, dtype=np.float32)

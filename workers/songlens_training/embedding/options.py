@@ -40,6 +40,9 @@ class EmbeddingOptions:
     threads: int | None = None
     """None: all cores. With 1, the same seed gives the same vectors bit for bit."""
     seed: int = 1
+    device: str = "auto"
+    """Where: "cpu", the compiled loop; "cuda" or "cuda:N", tensors in batches; "auto", the processor, but a GPU where
+    there is one for graphs of 100 million edges and more."""
 
 
 def automatic_samples(edges: int) -> int:

@@ -59,11 +59,11 @@ def edge_tables(neighbourhood: Adjacency, degrees: NDArray[np.float64], sampling
     An isolated vertex, which has no neighbour to draw, is never drawn.
     """
     sources = np.where(degrees > 0, degrees, 1.0) ** sampling.source_power * (degrees > 0)
+    weights = neighbourhood.weights.astype(np.float64)
+    np.power(weights, sampling.neighbour_power, out=weights)
     return EdgeTables(
         sources=alias_tables(sources, np.array([0, len(degrees)])),
-        targets=alias_tables(
-            neighbourhood.weights.astype(np.float64) ** sampling.neighbour_power, neighbourhood.starts
-        ),
+        targets=alias_tables(weights, neighbourhood.starts),
         neighbours=neighbourhood.neighbours,
     )
 

@@ -6,10 +6,11 @@ undirected: each edge is sampled in both directions.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,22 +29,28 @@ from songlens_training.embedding.compiled_line import CompiledLine
 from songlens_training.embedding.options import EmbeddingOptions, automatic_samples, check_options
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, check_graph
+from songlens_training.progress import Progress
 from songlens_workers.vision.cpus import available_cpus
 
 ROUNDS = 100
 """At least; a round is the unit of progress and of checkpoints."""
 MAX_ROUND_SAMPLES = 1 << 22
 """A few seconds."""
+GPU_EDGES = 100_000_000
+"""From so many on the choice of the device falls on a GPU."""
 _ROWS = 1 << 14
 
 
 class Trainer(Protocol):
     """What takes the steps, on some device."""
 
-    vectors: NDArray[np.float32]
-    """(V, D)"""
-    contexts: NDArray[np.float32]
-    """(V, D); of first order the vectors themselves."""
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """(V, D)"""
+
+    @property
+    def contexts(self) -> NDArray[np.float32]:
+        """(V, D); of first order the vectors themselves."""
 
     def start(self) -> None:
         """Begin anew."""
@@ -72,6 +79,18 @@ class TrainingProgress:
     """Mean loss of a sample in the last round: -log s(v.c) - sum log s(-v.n)."""
 
 
+def reporting(progress: Progress) -> Callable[[TrainingProgress], None]:
+    """Return what gives reports of training to `progress`, which hears of the training at once."""
+    description = "Training the network embedding"
+    progress(description, 0, 1)  # compiling comes first, and takes seconds once
+
+    def report(at: TrainingProgress) -> None:
+        note = f"{at.samples_per_s / 1e6:.2f} M samples/s, loss {at.loss:.3f}"
+        progress(description, at.samples_done, at.samples_total, note)
+
+    return report
+
+
 def train_embedding(
     graph: Graph,
     options: EmbeddingOptions | None = None,
@@ -89,28 +108,62 @@ def train_embedding(
     options = options or EmbeddingOptions()
     check_options(options)
     check_graph(graph)
-    run = _Run(
-        threads=options.threads or available_cpus(),
-        samples=options.samples or automatic_samples(len(graph.weights)),
-        learning_rate=options.learning_rate,
-    )
-    with closing(CompiledLine(graph, options, run.threads)) as trainer:
-        saver = _saver(checkpointing, graph, {**asdict(options), "threads": run.threads, "samples": run.samples})
-        done = saver.begin(trainer)
-        while done < run.samples:
-            report = _round(trainer, run, done)
-            done = report.samples_done
-            if progress is not None:
-                progress(report)
-            saver.after_round(trainer, done, finished=done == run.samples)
-        return _finished(graph, trainer, options)
+    threads = options.threads or available_cpus()
+    device = chosen_device(options.device, len(graph.weights))
+    with closing(_trainer(graph, options, device, threads)) as trainer:
+        settled = replace(options, threads=threads, device=device)
+        return train_with(trainer, graph, settled, progress, checkpointing=checkpointing)
+
+
+def train_with(
+    trainer: Trainer,
+    graph: Graph,
+    options: EmbeddingOptions,
+    progress: Callable[[TrainingProgress], None] | None = None,
+    *,
+    checkpointing: Checkpointing | None = None,
+) -> Embedding:
+    """Return what `trainer` makes of `graph`: the rounds of `train_embedding`, whatever takes the steps."""
+    samples = options.samples or automatic_samples(len(graph.weights))
+    schedule = _Schedule(samples=samples, learning_rate=options.learning_rate)
+    saver = _saver(checkpointing, graph, asdict(replace(options, samples=samples)))
+    done = saver.begin(trainer)
+    while done < samples:
+        report = _round(trainer, schedule, done)
+        done = report.samples_done
+        if progress is not None:
+            progress(report)
+        saver.after_round(trainer, done, finished=done == samples)
+    return _finished(graph, trainer, options)
+
+
+def chosen_device(wanted: str, edges: int) -> str:
+    """Return "cpu", or the GPU that is to train a graph of so many edges. Raises `ConfigError` for one not there."""
+    if wanted == "cpu" or (wanted == "auto" and edges < GPU_EDGES):
+        return "cpu"
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cuda(:\d+)?", wanted):
+        raise ConfigError(f"The embedding is trained on auto, cpu, cuda or cuda:N, not on {wanted!r}.")
+    if int(wanted.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"There is no GPU {wanted} here.")
+    return wanted
+
+
+def _trainer(graph: Graph, options: EmbeddingOptions, device: str, threads: int) -> Trainer:
+    if device == "cpu":
+        return CompiledLine(graph, options, threads)
+    from songlens_training.embedding.torch_line import TorchLine
+
+    return TorchLine(graph, options, device, threads)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Run:
-    """What the options come to for one graph on one machine."""
+class _Schedule:
+    """How many samples, and how the learning rate falls with them."""
 
-    threads: int
     samples: int
     learning_rate: float
 
@@ -118,13 +171,13 @@ class _Run:
         return self.learning_rate * (1 - samples_done / self.samples)
 
 
-def _round(trainer: Trainer, run: _Run, done: int) -> TrainingProgress:
-    samples = min(-(-run.samples // ROUNDS), MAX_ROUND_SAMPLES, run.samples - done)
+def _round(trainer: Trainer, schedule: _Schedule, done: int) -> TrainingProgress:
+    samples = min(-(-schedule.samples // ROUNDS), MAX_ROUND_SAMPLES, schedule.samples - done)
     started_s = time.perf_counter()
-    loss, measured = trainer.train(samples, run.rate(done), run.rate(done + samples))
+    loss, measured = trainer.train(samples, schedule.rate(done), schedule.rate(done + samples))
     return TrainingProgress(
         samples_done=done + samples,
-        samples_total=run.samples,
+        samples_total=schedule.samples,
         samples_per_s=samples / max(time.perf_counter() - started_s, 1e-9),
         loss=loss / max(measured, 1),
     )
@@ -178,9 +231,9 @@ def _saver(checkpointing: Checkpointing | None, graph: Graph, settled: Mapping[s
 
 
 def _finished(graph: Graph, trainer: Trainer, options: EmbeddingOptions) -> Embedding:
-    vectors, contexts = trainer.vectors, trainer.contexts
+    vectors = trainer.vectors
+    contexts = trainer.contexts if options.order == 2 else vectors.copy()
     if options.normalise:
-        contexts = contexts.copy() if contexts is vectors else contexts
         unit_length(vectors, out=vectors)
     return Embedding(vertices=graph.vertices, vectors=vectors, contexts=contexts)
 

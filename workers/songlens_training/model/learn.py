@@ -12,7 +12,7 @@ from songlens_training.catalogue.listening import Plays, read_plays
 from songlens_training.catalogue.songs import Song, read_songs
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.embedding.options import EmbeddingOptions
-from songlens_training.embedding.train import train_embedding
+from songlens_training.embedding.train import reporting, train_embedding
 from songlens_training.embedding.users import with_user_vectors
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, build_graph
@@ -111,12 +111,7 @@ def learn(
     if listening is not None:
         graph = with_listening(graph, listening, options.listening.share)
     watch.lap("graph")
-    progress("Training the network embedding", 0, 1)  # compiling comes first, and takes seconds once
-    embedding = train_embedding(
-        graph,
-        options.embedding,
-        lambda at: progress("Training the network embedding", at.samples_done, at.samples_total),
-    )
+    embedding = train_embedding(graph, options.embedding, reporting(progress))
     if listening is not None:
         embedding = with_user_vectors(embedding)
     watch.lap("embedding")
