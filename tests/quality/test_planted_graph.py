@@ -9,17 +9,21 @@ Chance is about 1/24.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.sampling import BALANCED, SMORE
 from songlens_training.embedding.sampling import LINE as LINE_SAMPLING
-from songlens_training.embedding.train import TrainingProgress, train_embedding
+from songlens_training.embedding.torch_line import TorchLine
+from songlens_training.embedding.train import TrainingProgress, train_embedding, train_with
+from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, VertexType, build_graph
 
 KEYWORDS, SONGS, IMAGES, FALSE_KEYWORDS = 24, 2400, 480, 4
@@ -59,7 +63,10 @@ def song_keywords(truth: int, popularity: NDArray[np.float64], random: np.random
 
 
 def precision_at_10(planted: Planted, options: EmbeddingOptions) -> float:
-    embedding = train_embedding(planted.graph, options)
+    return precision_of(planted, train_embedding(planted.graph, options))
+
+
+def precision_of(planted: Planted, embedding: Embedding) -> float:
     song_keys, songs = embedding.of_type(VertexType.SONG)
     image_keys, images = embedding.of_type(VertexType.IMAGE)
     distances = (songs**2).sum(axis=1)[None, :] - 2 * images @ songs.T  # (I, S), up to the images' own lengths
@@ -102,6 +109,34 @@ def test_the_planted_truth_is_found(planted: Planted, change: dict[str, Any]) ->
 def test_the_truth_is_lost_when_a_part_is_broken(planted: Planted, broken: dict[str, Any]) -> None:
     """Each of the parts is needed: without it precision falls far below what the test above demands."""
     assert precision_at_10(planted, replace(LINE, **broken)) <= BROKEN
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads of torch that wait for one another on a busy machine take minutes for these small tensors."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, True),
+        ({"order": 1}, True),
+        ({"negatives": 0}, False),
+        ({"sampling": EVEN}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("one_thread")
+def test_batches_of_tensors_find_the_same_truth(planted: Planted, change: dict[str, Any], found: bool) -> None:
+    """What trains large graphs on a GPU finds the truth, here on the processor, and loses it when a part is broken."""
+    options = replace(LINE, samples=600_000, **change)
+    embedding = train_with(TorchLine(planted.graph, options, "cpu", threads=1), planted.graph, options)
+    precision = precision_of(planted, embedding)
+    assert precision >= GOOD if found else precision <= BROKEN
 
 
 def test_training_adds_to_the_propagated_start(planted: Planted) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from songlens_shared.errors import ConfigError, DataError
 from songlens_training.embedding.line_kernel import Block, draw_edges, draw_negatives, draw_walks
 from songlens_training.embedding.options import EmbeddingOptions, Start, automatic_samples
-from songlens_training.embedding.sampling import BALANCED, HPE, LINE, SAMPLINGS, SMORE, Noise, edge_tables, noise_tables
+from songlens_training.embedding.sampling import BALANCED, HPE, LINE, SAMPLINGS, SMORE, Noise, SamplingName
+from songlens_training.embedding.tables import edge_tables, noise_tables
 from songlens_training.embedding.train import TrainingProgress, train_embedding, unit_length
 from songlens_training.graph.adjacency import adjacency
 from songlens_training.graph.graph import Graph, Vertex, VertexType, build_graph
@@ -133,7 +134,7 @@ def test_negatives_are_drawn_by_degree_to_three_quarters(graph: Graph, noise: No
 @pytest.mark.parametrize(
     ("sampling", "order"), [("balanced", 2), ("balanced", 1), ("line", 2), ("line", 1), ("smore", 2), ("hpe", 2)]
 )
-def test_one_thread_repeats_bit_for_bit(graph: Graph, sampling: str, order: int, start: Start) -> None:
+def test_one_thread_repeats_bit_for_bit(graph: Graph, sampling: SamplingName, order: int, start: Start) -> None:
     """The same seed gives the same bytes; another seed does not."""
     options = replace(QUICK, sampling=SAMPLINGS[sampling], start=start, order=order)
     first, again = train_embedding(graph, options), train_embedding(graph, options)
@@ -234,6 +235,8 @@ def test_an_edge_with_bad_weight_is_refused_before_training(graph: Graph) -> Non
         {"sampling": replace(HPE, walk_steps=101)},
         {"sampling": replace(HPE, regularisation=1.0)},
         {"start": "late"},
+        {"device": "tpu"},
+        {"device": "cuda:99"},
     ],
 )
 def test_options_out_of_range_are_refused(graph: Graph, change: dict[str, object]) -> None:

@@ -77,9 +77,9 @@ def test_training_that_cannot_fit_is_refused() -> None:
     need = memory_need(10_000_000, 100_000_000, EmbeddingOptions())
     check_memory(need, need.training)
     check_memory(need, None)
-    with pytest.raises(ConfigError, match=r"takes 14\.08 GB more memory, and 8\.00 GB are free.*fewer dimensions"):
+    with pytest.raises(ConfigError, match=r"takes 14\.08 GB more memory, but 8\.00 GB are free.*fewer dimensions"):
         check_memory(need, 8_000_000_000)
-    with pytest.raises(ConfigError, match=r"more GPU memory, and 1\.00 GB are free"):
+    with pytest.raises(ConfigError, match=r"more GPU memory, but 1\.00 GB are free"):
         check_memory(need, None, 1_000_000_000)
 
 

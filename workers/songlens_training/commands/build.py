@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from songlens_training.commands.backbone import open_backbone
+from songlens_training.commands.embedding_options import embedding_options
 from songlens_training.commands.keyword_options import keyword_options
 from songlens_training.commands.options import (
     Allow,
@@ -21,6 +22,7 @@ from songlens_training.commands.options import (
     Folding,
     Images,
     KeywordCount,
+    LearningRate,
     ListeningHalfLife,
     ListeningLog,
     ListeningMinSongs,
@@ -30,12 +32,20 @@ from songlens_training.commands.options import (
     MinLength,
     MinOccurrences,
     MinSongs,
+    Negatives,
+    NoiseKind,
+    Normalise,
+    Order,
+    Regularisation,
     Samples,
+    Sampling,
     Seed,
     Songs,
+    StartKind,
     Tags,
     Threads,
     Titles,
+    WalkSteps,
     Weights,
 )
 from songlens_training.commands.progress import progress_bars
@@ -65,7 +75,16 @@ def build(
     max_song_share: MaxSongShare = 1.0,
     min_occurrences: MinOccurrences = 1,
     dimensions: Dimensions = 128,
+    order: Order = 2,
     samples: Samples = None,
+    sampling: Sampling = "balanced",
+    noise: NoiseKind = None,
+    walk_steps: WalkSteps = None,
+    regularisation: Regularisation = None,
+    negatives: Negatives = 5,
+    learning_rate: LearningRate = 0.025,
+    start: StartKind = "propagated",
+    normalise: Normalise = True,
     seed: Seed = 1,
     threads: Threads = None,
     listening: ListeningLog = None,
@@ -76,7 +95,6 @@ def build(
     force: Annotated[bool, typer.Option(help="Build even where the same model has been built before.")] = False,
 ) -> None:
     """Build a model version from songs and images."""
-    from songlens_training.embedding.options import EmbeddingOptions
     from songlens_training.model.build import build_config, build_model, find_built
     from songlens_training.model.learn import BuildOptions, Catalogue
 
@@ -99,7 +117,21 @@ def build(
             max_song_share=max_song_share,
             min_occurrences=min_occurrences,
         ),
-        embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
+        embedding=embedding_options(
+            dimensions=dimensions,
+            order=order,
+            samples=samples,
+            sampling=sampling,
+            noise=noise,
+            walk_steps=walk_steps,
+            regularisation=regularisation,
+            negatives=negatives,
+            learning_rate=learning_rate,
+            start=start,
+            normalise=normalise,
+            threads=threads,
+            seed=seed,
+        ),
         listening=ListeningOptions(
             half_life_days=listening_half_life,
             weighting=listening_weight,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from songlens_training.embedding.options import MAX_WALK_STEPS, Start
+from songlens_training.embedding.sampling import Noise, SamplingName
 from songlens_training.graph.listening_options import Weighting
 
 _VISION = "Image features"
@@ -76,6 +78,51 @@ Seed = Annotated[int, typer.Option(help="Seed of the network embedding.", rich_h
 Threads = Annotated[
     int | None, typer.Option(help="Threads; 1 makes the NE repeatable bit for bit.", rich_help_panel=_EMBEDDING)
 ]
+
+Order = Annotated[
+    int,
+    typer.Option(
+        help="2: vertices with alike neighbours lie near; 1: neighbours do.",
+        rich_help_panel=_EMBEDDING,
+        min=1,
+        max=2,
+    ),
+]
+Sampling = Annotated[
+    SamplingName,
+    typer.Option(
+        "--sampling",
+        help="What training draws: balanced (our own), line or smore (as those tools do), hpe (random walks).",
+        rich_help_panel=_EMBEDDING,
+    ),
+]
+NoiseKind = Annotated[
+    Noise | None,
+    typer.Option(
+        "--noise",
+        help="Negatives from vertices of the target's type (typed) or from all; by default as the sampling has it.",
+        rich_help_panel=_EMBEDDING,
+    ),
+]
+WalkSteps = Annotated[
+    int | None, typer.Option(help="Steps of hpe's walks; 5.", rich_help_panel=_EMBEDDING, min=1, max=MAX_WALK_STEPS)
+]
+Regularisation = Annotated[
+    float | None, typer.Option(help="How much hpe shrinks vectors; 0.01.", rich_help_panel=_EMBEDDING, min=0.0)
+]
+Negatives = Annotated[int, typer.Option(help="Negatives of each sample.", rich_help_panel=_EMBEDDING, min=0)]
+LearningRate = Annotated[
+    float, typer.Option(help="Learning rate at the start; falls linearly to 0.", rich_help_panel=_EMBEDDING)
+]
+StartKind = Annotated[
+    Start,
+    typer.Option(
+        "--start",
+        help="propagated: contexts averaged over neighbours; random: near zero, as in LINE.",
+        rich_help_panel=_EMBEDDING,
+    ),
+]
+Normalise = Annotated[bool, typer.Option(help="Scale the NE vectors to length 1.", rich_help_panel=_EMBEDDING)]
 
 ListeningLog = Annotated[
     Path | None,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from songlens_training.embedding.line_kernel import Lesson, Parameters, train_samples
 from songlens_training.embedding.options import EmbeddingOptions
-from songlens_training.embedding.sampling import edge_tables, noise_tables
 from songlens_training.embedding.start import started
+from songlens_training.embedding.tables import edge_tables, noise_tables
 from songlens_training.graph.adjacency import Adjacency, adjacency
 from songlens_training.graph.graph import Graph
 

@@ -72,6 +72,6 @@ def check_memory(need: MemoryNeed, free: int | None, free_on_gpu: int | None = N
     for bytes_needed, bytes_free, place in ((need.training, free, "memory"), (need.on_gpu, free_on_gpu, "GPU memory")):
         if bytes_free is not None and bytes_needed > bytes_free:
             raise ConfigError(
-                f"Training takes {bytes_needed / 1e9:.2f} GB more {place}, and {bytes_free / 1e9:.2f} GB are free here. "
+                f"Training takes {bytes_needed / 1e9:.2f} GB more {place}, but {bytes_free / 1e9:.2f} GB are free. "
                 f"{need.vectors / 1e9:.2f} GB of it are vectors and contexts, which fewer dimensions make smaller."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,7 +11,7 @@ from songlens_training.embedding.sampling import BALANCED, Noise, Sampling
 
 MIN_SAMPLES = 1_000_000
 SAMPLES_PER_EDGE = 20
-_MAX_WALK_STEPS = 100
+MAX_WALK_STEPS = 100
 
 Start = Literal["propagated", "random"]
 
@@ -68,14 +69,16 @@ def check_options(options: EmbeddingOptions) -> None:
         raise ConfigError(f"The learning rate must be in [0, 1), not {options.learning_rate}.")
     if options.start not in get_args(Start):
         raise ConfigError(f"Unknown start {options.start!r}.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
+        raise ConfigError(f"The embedding is trained on auto, cpu, cuda or cuda:N, not on {options.device!r}.")
     _check_sampling(options.sampling, options.order)
 
 
 def _check_sampling(sampling: Sampling, order: int) -> None:
     if sampling.noise not in get_args(Noise):
         raise ConfigError(f"Unknown noise {sampling.noise!r}.")
-    if not 0 <= sampling.walk_steps <= _MAX_WALK_STEPS:
-        raise ConfigError(f"A walk has up to {_MAX_WALK_STEPS} steps, not {sampling.walk_steps}.")
+    if not 0 <= sampling.walk_steps <= MAX_WALK_STEPS:
+        raise ConfigError(f"A walk has up to {MAX_WALK_STEPS} steps, not {sampling.walk_steps}.")
     if sampling.walk_steps > 0 and order == 1:
         raise ConfigError("Walks teach second-order proximity: what they come to needs contexts, which order 1 lacks.")
     if not 0 <= sampling.regularisation < 1:

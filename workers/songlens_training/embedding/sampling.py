@@ -6,16 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from songlens_training.embedding.alias import alias_tables
-from songlens_training.embedding.line_kernel import EdgeTables, NoiseTables
-from songlens_training.graph.adjacency import Adjacency
-
-NOISE_POWER = 0.75
-
 Noise = Literal["typed", "all"]
+SamplingName = Literal["balanced", "line", "smore", "hpe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,30 +42,4 @@ HPE = Sampling(source_power=0.75, neighbour_power=0.75, noise="all", walk_steps=
 """As SMORe's `hpe`, after Chen et al., "Query-based Music Recommendations via Preference Embedding" (RecSys 2016): a
 vertex learns from all that a short walk comes to. SMORe counts a walk as one sample; here it is `walk_steps` + 1."""
 
-SAMPLINGS: Mapping[str, Sampling] = {"balanced": BALANCED, "line": LINE, "smore": SMORE, "hpe": HPE}
-
-
-def edge_tables(neighbourhood: Adjacency, degrees: NDArray[np.float64], sampling: Sampling) -> EdgeTables:
-    """Return the tables that draw a source by degree^source_power and then a neighbour by weight^neighbour_power.
-
-    An isolated vertex, which has no neighbour to draw, is never drawn.
-    """
-    sources = np.where(degrees > 0, degrees, 1.0) ** sampling.source_power * (degrees > 0)
-    weights = neighbourhood.weights.astype(np.float64)
-    np.power(weights, sampling.neighbour_power, out=weights)
-    return EdgeTables(
-        sources=alias_tables(sources, np.array([0, len(degrees)])),
-        targets=alias_tables(weights, neighbourhood.starts),
-        neighbours=neighbourhood.neighbours,
-    )
-
-
-def noise_tables(types: NDArray[np.int8], degrees: NDArray[np.float64], noise: Noise) -> NoiseTables:
-    """Return the tables that draw negatives by degree^0.75, within each vertex type or among all."""
-    classes = types if noise == "typed" else np.zeros_like(types)
-    vertices = np.argsort(classes, kind="stable").astype(np.int32)
-    starts = np.zeros(int(classes.max()) + 2, dtype=np.int64)
-    np.cumsum(np.bincount(classes), out=starts[1:])
-    return NoiseTables(
-        tables=alias_tables(degrees[vertices] ** NOISE_POWER, starts), vertices=vertices, classes=classes
-    )
+SAMPLINGS: Mapping[SamplingName, Sampling] = {"balanced": BALANCED, "line": LINE, "smore": SMORE, "hpe": HPE}

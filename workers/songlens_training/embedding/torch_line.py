@@ -19,8 +19,8 @@ from torch import Tensor
 from songlens_training.embedding.alias import AliasTables
 from songlens_training.embedding.line_kernel import MAX_SCORE
 from songlens_training.embedding.options import EmbeddingOptions
-from songlens_training.embedding.sampling import edge_tables, noise_tables
 from songlens_training.embedding.start import started
+from songlens_training.embedding.tables import edge_tables, noise_tables
 from songlens_training.graph.adjacency import Adjacency, adjacency
 from songlens_training.graph.graph import Graph
 

@@ -6,7 +6,6 @@ undirected: each edge is sampled in both directions.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -145,8 +144,6 @@ def chosen_device(wanted: str, edges: int) -> str:
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cuda(:\d+)?", wanted):
-        raise ConfigError(f"The embedding is trained on auto, cpu, cuda or cuda:N, not on {wanted!r}.")
     if int(wanted.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise ConfigError(f"There is no GPU {wanted} here.")
     return wanted

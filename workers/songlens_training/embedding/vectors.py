@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +56,22 @@ def read_embedding(folder: Path) -> Embedding:
     return Embedding(vertices=[parse_vertex(name) for name in names], vectors=vectors, contexts=contexts)
 
 
-def write_word2vec(embedding: Embedding, path: Path) -> None:
-    """Write word2vec's text form: `V D`, then `vertex-name v1 ... vD` a line, as SMORe and gensim have it."""
-    count, dimensions = embedding.vectors.shape
+def write_word2vec(embedding: Embedding, path: Path, name: Callable[[Vertex], str] = vertex_name) -> None:
+    """Write word2vec's text form: `V D`, then `vertex-name v1 ... vD` a line, as SMORe and gensim have it.
+
+    `name` is how vertices are called there.
+    """
     with path.open("w", encoding="utf-8") as file:
-        file.write(f"{count} {dimensions}\n")
-        for vertex, vector in zip(embedding.vertices, embedding.vectors, strict=True):
-            numbers = " ".join(f"{number:.9g}" for number in vector.tolist())
-            file.write(f"{vertex_name(vertex)} {numbers}\n")
+        file.writelines(word2vec_lines(embedding, name))
+
+
+def word2vec_lines(embedding: Embedding, name: Callable[[Vertex], str]) -> Iterator[str]:
+    """Yield the lines of word2vec's text form: the header, then one for each vertex."""
+    count, dimensions = embedding.vectors.shape
+    yield f"{count} {dimensions}\n"
+    for vertex, vector in zip(embedding.vertices, embedding.vectors, strict=True):
+        numbers = " ".join(f"{number:.9g}" for number in vector.tolist())
+        yield f"{name(vertex)} {numbers}\n"
 
 
 def read_word2vec(path: Path) -> tuple[list[Vertex], NDArray[np.float32]]:

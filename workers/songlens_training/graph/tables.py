@@ -72,6 +72,17 @@ def read_edge_table(path: Path, types: Mapping[str, VertexType] = PREFIXES) -> G
     return graph
 
 
+def has_type_columns(path: Path) -> bool:
+    """Return whether a table tells the types of its vertices in columns. Raises `DataError` where there is none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return not {"source_type", "target_type"}.isdisjoint(parquet.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as an edge table: {error}.") from error
+
+
 def _edge_columns(path: Path) -> pa.Table:
     import pyarrow as pa
     from pyarrow import parquet
