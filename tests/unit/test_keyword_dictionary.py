@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from songlens_training.keywords.candidates import Segmenter, Vocabulary
 from songlens_training.keywords.dictionary import Dictionary, UserWord, is_word, load_dictionary
 
 USER_WORDS = (UserWord("雪落", 50_000, "n"), UserWord("海边的信", None, None), UserWord("清华", 0, None))
@@ -19,6 +20,11 @@ PIECES = ("雪落", "海边", "的信", "清华", "大学", "研究生", "生命
 @cache
 def ours() -> Dictionary:
     return load_dictionary(USER_WORDS, ["蒲公英的山坡"])
+
+
+@cache
+def ours_with_candidates() -> Segmenter:
+    return Segmenter(Vocabulary(listed=frozenset({"雪", "山", "大学", "❄"}), min_length=1), ours())
 
 
 @cache
@@ -48,6 +54,19 @@ texts = st.lists(st.sampled_from(PIECES) | characters, max_size=40).map("".join)
 def test_the_cut_is_that_of_jieba(text: str) -> None:
     """Token for token the same as `jieba.cut(text, HMM=False)`, whatever the text is made of."""
     assert ours().cut(text) == list(jiebas().cut(text, HMM=False))
+
+
+@given(texts)
+@settings(deadline=None, max_examples=100)
+def test_a_latin_letter_changes_no_other_candidate(text: str) -> None:
+    """Texts without Latin letters, whose tokens are not even made, give the same candidates as others."""
+    segmenter = ours_with_candidates()
+    found = segmenter.candidates(text)
+    assert segmenter.candidates(f"{text}，q") == found
+    tokens = list(jiebas().cut(text, HMM=False))
+    assert [found.count(word) for word in ("雪", "❄")] == [
+        sum(token == word or word in segmenter.parts(token) for token in tokens) for word in ("雪", "❄")
+    ]
 
 
 def test_real_lines_are_cut_as_jieba_cuts_them() -> None:

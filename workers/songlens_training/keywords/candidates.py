@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from songlens_training.catalogue.songs import Song
-from songlens_training.keywords.dictionary import Dictionary, UserWord, load_dictionary
+from songlens_training.keywords.dictionary import Dictionary, UserWord, has_latin, load_dictionary
 from songlens_training.keywords.folding import fold
 from songlens_training.keywords.options import NOUN_TAGS
 from songlens_training.keywords.uses import TITLE_LINE, WordUse
@@ -69,8 +69,10 @@ class Segmenter:
         first_line: dict[str, int] = {}
         for number, line in enumerate(lines):
             for word in self.candidates(line):
-                counts[word] = counts.get(word, 0) + 1
-                first_line.setdefault(word, number)
+                if word in counts:
+                    counts[word] += 1
+                else:
+                    counts[word], first_line[word] = 1, number
         for word in self.candidates(title) if self.vocabulary.titles else ():
             counts[word] = counts.get(word, 0) + 1
         return tuple([WordUse(word, count, first_line.get(word, TITLE_LINE)) for word, count in counts.items()])
@@ -86,11 +88,25 @@ class Segmenter:
 
     def _candidates(self, text: str) -> tuple[str, ...]:
         meanings = self._meanings
+        if has_latin(text):
+            return tuple([word for token in self.dictionary.cut(text) for word in meanings[token]])
+        # Most tokens are single characters that mean nothing: they are passed over where they stand.
+        characters = self._characters
+        ends = self.dictionary.ends(text)
         found: list[str] = []
-        for token in self.dictionary.cut(text):
-            if words := meanings[token]:
-                found += words
+        start, size = 0, len(text)
+        while start < size:
+            stop = ends[start]
+            if stop - start > 1 or text[start] in characters:
+                found += meanings[text[start:stop]]
+            start = stop
         return tuple(found)
+
+    @cached_property
+    def _characters(self) -> frozenset[str]:
+        """The single characters that are candidates."""
+        single = {word for word in (*self.vocabulary.listed, *self.dictionary.tags) if len(word) == 1}
+        return frozenset(character for character in single if self._meanings[character])
 
     @cached_property
     def _meanings(self) -> _Meanings:

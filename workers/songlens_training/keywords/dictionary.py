@@ -35,6 +35,11 @@ class UserWord(NamedTuple):
     """Part of speech in jieba's abbreviation; None: what jieba's dictionary says, if it has the word."""
 
 
+def has_latin(text: str) -> bool:
+    """Tell whether there are Latin letters or digits in `text`, of which neighbouring single ones make one token."""
+    return _HAS_LATIN.search(text) is not None
+
+
 def is_word(text: str) -> bool:
     """Tell whether jieba can ever find `text` as one word."""
     return bool(text) and _WORD_CHARACTERS.issuperset(text)
@@ -68,20 +73,20 @@ class Dictionary:
 
     def cut(self, text: str) -> list[str]:
         """Return the tokens of `text`; together they are the text."""
-        ends = self._ends(text)
+        ends = self.ends(text)
         tokens: list[str] = []
         start, size = 0, len(text)
         while start < size:
             stop = ends[start]
             tokens.append(text[start:stop])
             start = stop
-        return _latin_joined(tokens) if _HAS_LATIN.search(text) else tokens
+        return _latin_joined(tokens) if has_latin(text) else tokens
 
-    def _ends(self, text: str) -> list[int]:
+    def ends(self, text: str) -> list[int]:
         """Return, for each position, where the word that begins there ends on the most probable path.
 
-        Equally probable paths: the one with the longer first word, as in jieba. This loop is where the time of
-        segmentation goes, hence its plainness.
+        Single letters and digits are not joined yet. Of equally probable paths, the one with the longer first word, as
+        in jieba. This loop is where the time of segmentation goes, hence its plainness.
         """
         character_score, longer_score, unknown = self.characters.get, self.longer.get, self.unknown
         size = len(text)
