@@ -1,6 +1,6 @@
-"""Listening behaviour: which share of the graph and which weight of the user find a planted taste and keep the photo's.
+"""Listening behaviour: what strength of its edges and weight of the user find a planted taste and keep the photo's own.
 
-    python benchmarks/listening.py [--listeners 600 6000] [--threads 2]
+    python benchmarks/listening.py [--listeners 600 2000 6000 20000] [--threads 2]
 
 The world is the one of tests/planted_listening.py, larger. Nothing is timed. Taste is measured among songs that the
 listener has not played.
@@ -27,8 +27,8 @@ from songlens_training.graph.listening_options import ListeningOptions, Weightin
 from songlens_workers.songs.ranker import SongRanker
 
 THEMES, CIRCLES = 36, 30
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 ROWS = (3, 5, 10, 20, 40)
 OF_THEMES, OF_CIRCLES = range(0, 400, 2), range(1, 400, 2)
 
@@ -79,16 +79,18 @@ class Study:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--listeners", type=int, nargs="+", default=[600, 6000])
+    parser.add_argument("--listeners", type=int, nargs="+", default=[600, 2000, 6000, 20_000])
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     for listeners in given.listeners:
         study = Study(listeners, given.threads)
-        for share in SHARES:
-            embedding = study.learned(ListeningOptions(share=share))
-            report({"listeners": listeners, "share": share}, study.near(embedding))
+        for strength in STRENGTHS:
+            embedding = study.learned(ListeningOptions(strength=strength))
+            report({"listeners": listeners, "strength": strength}, study.near(embedding))
             for weight in WEIGHTS:
-                report({"listeners": listeners, "share": share, "weight": weight}, study.replies(embedding, weight))
+                report(
+                    {"listeners": listeners, "strength": strength, "weight": weight}, study.replies(embedding, weight)
+                )
         for weighting in Weighting:
             found = study.near(study.learned(ListeningOptions(weighting=weighting)))
             report({"listeners": listeners, "weighting": weighting.value}, found)

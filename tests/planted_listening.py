@@ -126,7 +126,7 @@ def log(users: Sequence[int], songs: Sequence[int], counts: Sequence[int], times
 def learned(world: World, plays: Plays, options: ListeningOptions, embedding: EmbeddingOptions) -> Embedding:
     """Return the embedding as a build learns it: users' vectors among the songs'."""
     listening = weigh(plays, world.keywords[VertexType.SONG], options)
-    return with_user_vectors(train_embedding(with_listening(world.graph, listening, options.share), embedding))
+    return with_user_vectors(train_embedding(with_listening(world.graph, listening, options.strength), embedding))
 
 
 class Recommender:

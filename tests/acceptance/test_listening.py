@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -10,41 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from two_listeners import FOREST_LOVER, NIGHT, SEA, SEA_LOVER, write_catalogue, write_log
 
 from songlens_training.model.build import Built
 from songlens_workers.models.store import ModelStore
 
 from .conftest import Model, System, running_system, songlens
-
-SEA, FOREST, NIGHT = "大海", "森林", "夜晚"
-COLOURS = {SEA: (20, 60, 200), FOREST: (20, 150, 30), NIGHT: (25, 20, 40)}
-SONGS = 36
-SEA_LOVER, FOREST_LOVER = "listener-of-the-sea", "listener-of-the-forest"
-
-
-def write_catalogue(folder: Path) -> None:
-    """Write songs that all hold the night, every other one the sea besides and the rest the forest; images of each."""
-    with (folder / "songs.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["id", "title", "lyrics"])
-        for number in range(SONGS):
-            rows.writerow([f"s{number}", f"歌{number}", f"今夜是{NIGHT}\n我看见{FOREST if number % 2 else SEA}"])
-    for keyword, colour in COLOURS.items():
-        (folder / "images" / keyword).mkdir(parents=True)
-        for number in range(5):
-            Image.new("RGB", (64, 64 + number), colour).save(folder / "images" / keyword / f"{number}.jpg")
-
-
-def write_log(path: Path) -> None:
-    """Write a log of two listeners, who know a third of their songs, and four bad rows."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["user", "song", "plays", "time"])
-        for number in range(0, SONGS // 3, 2):
-            rows.writerow([SEA_LOVER, f"s{number}", 3, "2025-06-01T08:00:00Z"])
-            rows.writerow([FOREST_LOVER, f"s{number + 1}", 3, 1_748_764_800])
-        rows.writerows([["x", "no-such-song", 1, ""], ["x", "s1", -1, ""], ["x", "s1", 1, "soon"], ["", "s1", 1, ""]])
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +34,7 @@ def personal(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None
     rejects = folder / "models" / f"{version}.rejects.jsonl"
     output = re.sub(r"\s+", " ", built.stdout)
     assert "12 rows taken, 4 refused" in output
+    assert "listening: 2 users and 12 pairs of user and song" in output
     assert re.search(r"36 songs, 15 images, 2 users,", output)
     reasons = [(row["line"], row["reason"]) for row in map(json.loads, rejects.read_text("utf-8").splitlines())]
     assert [line for line, _ in reasons] == [14, 15, 16, 17]

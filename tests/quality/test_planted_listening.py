@@ -100,20 +100,20 @@ def test_no_weight_is_the_papers_method(planted: Planted) -> None:
 def test_taste_lies_in_the_contexts_of_users(planted: Planted) -> None:
     """What LINE learns as a user's vector says nothing of songs; the context, which becomes the user vector, does."""
     listening = weigh(planted.plays, planted.world.keywords[VertexType.SONG], ListeningOptions())
-    as_trained = train_embedding(with_listening(planted.world.graph, listening, ListeningOptions().share), NE)
+    as_trained = train_embedding(with_listening(planted.world.graph, listening, ListeningOptions().strength), NE)
     assert planted.taste(nearest_songs(as_trained, OF_THEMES, 60)) <= 0.2
     assert planted.taste(nearest_songs(planted.embedding, OF_THEMES, 60)) >= 0.9
 
 
-def test_a_taste_that_no_keyword_tells_needs_a_larger_share(planted: Planted) -> None:
-    """Circles are learned from listeners alone: hardly at a small share, where keywords rule, better at a large one."""
+def test_a_taste_that_no_keyword_tells_needs_more_strength(planted: Planted) -> None:
+    """Circles are learned from listeners alone: hardly at little strength, where keywords rule, better at much."""
 
-    def found(share: float) -> float:
-        embedding = learned(planted.world, planted.plays, ListeningOptions(share=share), NE)
+    def found(strength: float) -> float:
+        embedding = learned(planted.world, planted.plays, ListeningOptions(strength=strength), NE)
         return planted.taste(nearest_songs(embedding, OF_CIRCLES, 60))
 
-    assert found(0.1) <= 0.15
-    assert found(0.7) >= 0.3
+    assert found(0.05) <= 0.15
+    assert found(1.0) >= 0.3
 
 
 def test_old_plays_fade() -> None:

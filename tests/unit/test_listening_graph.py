@@ -98,9 +98,9 @@ def test_songs_without_keyword_and_users_with_few_songs_are_left_out() -> None:
         ({"half_life_days": float("nan")}, "half-life"),
         ({"half_life_days": float("inf")}, "half-life"),
         ({"min_songs": 0}, "at least 1"),
-        ({"share": 0.0}, "share"),
-        ({"share": 1.0}, "share"),
-        ({"share": float("nan")}, "share"),
+        ({"strength": 0.0}, "strength"),
+        ({"strength": float("inf")}, "strength"),
+        ({"strength": float("nan")}, "strength"),
     ],
 )
 def test_options_out_of_range(change: dict[str, Any], message: str) -> None:
@@ -117,13 +117,13 @@ def graph() -> Graph:
     return build_graph({VertexType.SONG: songs, VertexType.IMAGE: {"i": {"雪": 1.0}}})
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
-def test_listening_makes_up_its_share(graph: Graph, share: float) -> None:
-    """The new edges have that share of all weight, in proportion to their own; the others stay as they were."""
+@pytest.mark.parametrize("strength", [0.01, 0.2, 3.0])
+def test_listening_has_its_strength(graph: Graph, strength: float) -> None:
+    """The new edges have that part of the mean weight of the others, which stay as they were."""
     listening = weigh(log([7, 7, 8], [1, 3, 3], [1, 3, 1]), SONGS, ALL)
-    joined = with_listening(graph, listening, share)
+    joined = with_listening(graph, listening, strength)
     old, new = joined.weights[: len(graph.weights)], joined.weights[len(graph.weights) :]
-    assert new.sum() / joined.weights.sum() == pytest.approx(share)
+    assert new.mean() / old.mean() == pytest.approx(strength)
     assert new / new[0] == pytest.approx(listening.weights / listening.weights[0])
     assert old.tobytes() == graph.weights.tobytes()
     assert joined.vertices[: len(graph.vertices)] == graph.vertices
@@ -135,7 +135,7 @@ def test_listening_makes_up_its_share(graph: Graph, share: float) -> None:
 def test_a_song_that_is_not_in_the_graph_is_named(graph: Graph) -> None:
     """Listening that was weighed against other songs does not end at some other vertex."""
     with pytest.raises(DataError, match="'6' has no vertex"):
-        with_listening(graph, weigh(log([7, 7], [1, 6], [1, 1]), SONGS, ALL), 0.3)
+        with_listening(graph, weigh(log([7, 7], [1, 6], [1, 1]), SONGS, ALL), 0.2)
 
 
 def test_user_vectors_are_their_contexts_at_the_length_of_songs() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from songlens_training.commands.backbone import open_backbone
 from songlens_training.commands.embedding_options import embedding_options
 from songlens_training.commands.keyword_options import keyword_options
+from songlens_training.commands.listening import described_listening
 from songlens_training.commands.options import (
     Allow,
     AllowFiles,
@@ -26,7 +27,7 @@ from songlens_training.commands.options import (
     ListeningHalfLife,
     ListeningLog,
     ListeningMinSongs,
-    ListeningShare,
+    ListeningStrength,
     ListeningWeight,
     MaxSongShare,
     MinLength,
@@ -88,7 +89,7 @@ def build(
     seed: Seed = 1,
     threads: Threads = None,
     listening: ListeningLog = None,
-    listening_share: ListeningShare = 0.3,
+    listening_strength: ListeningStrength = 0.2,
     listening_half_life: ListeningHalfLife = None,
     listening_weight: ListeningWeight = Weighting.LOG,
     listening_min_songs: ListeningMinSongs = 3,
@@ -136,7 +137,7 @@ def build(
             half_life_days=listening_half_life,
             weighting=listening_weight,
             min_songs=listening_min_songs,
-            share=listening_share,
+            strength=listening_strength,
         ),
     )
     with progress_bars(console) as progress:
@@ -147,4 +148,6 @@ def build(
             return
         built = build_model(catalogue, store, network, options, progress=progress)
     print_rows(console, built.summaries, built.rejects)
+    if "listening" in built.report:
+        console.print(described_listening(built.report["listening"]), highlight=False)
     console.print(described(built.manifest, float(built.report["precision_at_10"])))

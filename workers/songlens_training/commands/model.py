@@ -14,6 +14,7 @@ from songlens_shared.broker import broker_errors, connect, resolve_url
 from songlens_shared.errors import BrokerError
 from songlens_training.commands.build import build
 from songlens_training.commands.keywords import keywords, print_report
+from songlens_training.commands.listening import described_listening
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.stores import Models, Redis, Version, described, newest_version, open_store
 from songlens_workers.models.manifest import REPORT
@@ -73,6 +74,8 @@ def show(
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     console.print(described(manifest, float(report["precision_at_10"])))
     console.print(f"built {manifest.created_at} by songlens {manifest.songlens}; all {len(manifest.files)} files whole")
+    if "listening" in report:
+        console.print(described_listening(report["listening"]), highlight=False)
     print_report(console, report)
 
 

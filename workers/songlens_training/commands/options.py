@@ -128,8 +128,9 @@ ListeningLog = Annotated[
     Path | None,
     typer.Option("--listening", help="Listening log: .jsonl, .csv or .parquet.", rich_help_panel=_LISTENING),
 ]
-ListeningShare = Annotated[
-    float, typer.Option(help="Share of the graph's weight that listening makes up.", rich_help_panel=_LISTENING)
+ListeningStrength = Annotated[
+    float,
+    typer.Option(help="Mean weight of a listening edge; that of a keyword's edge is 1.", rich_help_panel=_LISTENING),
 ]
 ListeningHalfLife = Annotated[
     float | None,

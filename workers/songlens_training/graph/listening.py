@@ -1,6 +1,6 @@
 """Listening behaviour as edges of the graph: users tied to the songs they played.
 
-The weight of user u and song s is, before it is scaled to its share of the graph,
+The weight of user u and song s is, before all are scaled to a mean that is relative to that of keywords' edges,
 
     weight(u, s) = ln(1 + sum of plays * 2^(-age / half-life))
 
@@ -101,18 +101,18 @@ def _summed(plays: Plays, half_life_days: float | None) -> tuple[NDArray[np.int6
     return pairs // len(plays.songs), pairs % len(plays.songs), totals
 
 
-def with_listening(graph: Graph, listening: Listening, share: float) -> Graph:
+def with_listening(graph: Graph, listening: Listening, strength: float) -> Graph:
     """Return `graph` with a vertex for each user, after its own, and an edge for each pair, after its own.
 
-    The weights are scaled so that the new edges make up `share` of the whole. Raises `DataError` for a song that is not
-    in the graph.
+    The weights are scaled so that the new edges weigh on average `strength` times as much as those of `graph`. Raises
+    `DataError` for a song that is not in the graph.
     """
     songs = {vertex.key: row for row, vertex in enumerate(graph.vertices) if vertex.type is VertexType.SONG}
     rows = np.fromiter((songs.get(song, -1) for song in listening.songs), np.int32, len(listening.songs))
     targets = rows[listening.song_of]
     if (targets < 0).any():
         raise DataError(f"The played song {listening.songs[listening.song_of[np.argmin(targets)]]!r} has no vertex.")
-    scale = share / (1 - share) * graph.weights.sum(dtype=np.float64) / listening.weights.sum()
+    scale = strength * graph.weights.mean(dtype=np.float64) / listening.weights.mean()
     users = [Vertex(VertexType.USER, user) for user in listening.users]
     joined = Graph(
         vertices=(*graph.vertices, *users),

@@ -29,8 +29,8 @@ class ListeningOptions:
     weighting: Weighting = Weighting.LOG
     min_songs: int = 3
     """A user with fewer songs is left out: too little to go by."""
-    share: float = 0.3
-    """Of the total weight of the graph, what the listening edges make up; above 0, below 1."""
+    strength: float = 0.2
+    """What an edge between user and song weighs on average; an edge to a keyword weighs 1 on average."""
 
 
 def check_options(options: ListeningOptions) -> None:
@@ -40,5 +40,5 @@ def check_options(options: ListeningOptions) -> None:
         raise ConfigError(f"The half-life of listening must be a number of days above 0, not {half_life}.")
     if options.min_songs < 1:
         raise ConfigError(f"The number of songs of a user must be at least 1, not {options.min_songs}.")
-    if not 0 < options.share < 1:
-        raise ConfigError(f"The share of listening must be above 0 and below 1, not {options.share}.")
+    if not 0 < options.strength < math.inf:
+        raise ConfigError(f"The strength of listening must be a number above 0, not {options.strength}.")

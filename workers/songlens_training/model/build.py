@@ -177,5 +177,10 @@ def _listening_report(learned: Learned) -> dict[str, Any]:
     if learned.listening is None:
         return {}
     listening = learned.listening
-    pairs = {"users": len(listening.users), "pairs": len(listening.weights)}
-    return {"listening": pairs | asdict(listening.left_out)}
+    weights = learned.graph.weights
+    figures = {
+        "users": len(listening.users),
+        "pairs": len(listening.weights),
+        "share_of_weight": round(float(weights[-len(listening.weights) :].sum() / weights.sum()), 4),
+    }
+    return {"listening": figures | asdict(listening.left_out)}

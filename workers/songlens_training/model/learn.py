@@ -94,6 +94,7 @@ def learn(
     watch.lap("read")
     table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
     watch.lap("keywords")
+    listening = None if plays is None else weigh(plays, table.songs, options.listening)
     extracted = extract_features(
         [image for image in images if image.id in table.images],
         backbone,
@@ -107,9 +108,8 @@ def learn(
     table = replace(table, images={image.id: table.images[image.id] for image in images})
     songs = [song for song in songs if song.id in table.songs]
     graph = build_graph(table.graph_weights())
-    listening = None if plays is None else weigh(plays, table.songs, options.listening)
     if listening is not None:
-        graph = with_listening(graph, listening, options.listening.share)
+        graph = with_listening(graph, listening, options.listening.strength)
     watch.lap("graph")
     embedding = train_embedding(graph, options.embedding, reporting(progress))
     if listening is not None:
