@@ -165,8 +165,13 @@ class SongRanker:
     def _at_least(self, points: Exact) -> Exact:
         """Return, for points (P, D), distances (P, S) that are surely not greater than the measured ones."""
         lengths = np.linalg.norm(points, axis=1, keepdims=True)
-        squares = 2 * (self._half_norms - points @ self._vectors.T) + lengths**2
-        return np.asarray(np.sqrt(np.maximum(0, squares - 2 * self._rounding(lengths))))
+        squares: Exact = points @ self._vectors.T
+        # In place, here and in `_mix`: fresh memory for every step would take longer than the steps.
+        np.subtract(self._half_norms, squares, out=squares)
+        squares *= 2
+        squares += lengths**2 - 2 * self._rounding(lengths)
+        np.maximum(squares, 0, out=squares)
+        return np.sqrt(squares, out=squares)
 
     def _rounding(self, lengths: Exact) -> Exact:
         """Return what half the square of a distance may be wrong by, given the lengths of the points.
@@ -183,8 +188,11 @@ class SongRanker:
 
 
 def _mix(from_image: Exact, from_user: Exact, weights: Exact) -> Exact:
-    """Return the blended distances, all (R, S), for user weights (R,)."""
-    return (1 - weights)[:, None] * from_image + weights[:, None] * from_user
+    """Return the blended distances, all (R, S), for user weights (R,). Takes the memory of both for its own."""
+    from_image *= (1 - weights)[:, None]
+    from_user *= weights[:, None]
+    from_image += from_user
+    return from_image
 
 
 def _first(k: int, distances: Exact, positions: Positions) -> tuple[Exact, Positions]:
