@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class CatalogueImage:
     source: str = ""
 
 
-def read_images(path: Path, rejects: RejectLog) -> Iterator[CatalogueImage]:
+def read_images(path: Path, rejects: RejectLog, *, held: Collection[str] = frozenset()) -> Iterator[CatalogueImage]:
     """Yield the good images of a folder per keyword, or of a .jsonl, .csv or .parquet manifest.
 
     In a folder, each subfolder's name is the keyword (weight 1) of the image files below it, and the id is
@@ -42,10 +42,10 @@ def read_images(path: Path, rejects: RejectLog) -> Iterator[CatalogueImage]:
     `keywords` (list, or mapping to weights > 0; in CSV `雪|月:0.5`), and optionally `id` (default: the
     path), `licence`, `attribution` and `source`. Image files must exist; they are not opened here.
     Counts are at `rejects.summary(str(path))` afterwards.
-    Raises `DataError` when nothing can be read or no image is good.
+    Images whose ids are in `held` are refused. Raises `DataError` when nothing can be read or no image is good.
     """
     folder = folder_of(path)
-    return checked_records(str(path), image_rows(path, rejects), lambda row: _image(row, folder), rejects)
+    return checked_records(str(path), image_rows(path, rejects), lambda row: _image(row, folder), rejects, held=held)
 
 
 def image_rows(path: Path, rejects: RejectLog) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +41,14 @@ def lyric_lines(lyrics: str) -> list[str]:
     return [line for line in map(str.strip, lyrics.splitlines()) if line]
 
 
-def read_songs(path: Path, rejects: RejectLog) -> Iterator[Song]:
+def read_songs(path: Path, rejects: RejectLog, *, held: Collection[str] = frozenset()) -> Iterator[Song]:
     """Yield the good songs of a .jsonl, .csv or .parquet file; refuse bad rows into `rejects`.
 
     Columns: `id` (text or whole number), `title`, `lyrics` (lines separated by newlines), and optionally
     `artist` and `popularity` (a number >= 0). Counts are at `rejects.summary(str(path))` afterwards.
-    Raises `DataError` when the file cannot be read or has no good row.
+    Songs whose ids are in `held` are refused. Raises `DataError` when the file cannot be read or has no good row.
     """
-    return checked_records(str(path), read_rows(path, rejects), _song, rejects)
+    return checked_records(str(path), read_rows(path, rejects), _song, rejects, held=held)
 
 
 def _song(row: Row) -> Song:

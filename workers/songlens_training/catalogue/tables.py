@@ -9,7 +9,7 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, Self, TypeVar
@@ -92,6 +92,11 @@ class RejectLog:
         entry = {"source": source, "line": row.line, "reason": reason, "row": shown}
         self._file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
 
+    def withdraw(self, source: str, row: Row, reason: str) -> None:
+        """Refuse a row that was counted as good before it was known to be of no use."""
+        self._accepted[source] -= 1
+        self.refuse(source, row, reason)
+
     def note(self, source: str, remark: str) -> None:
         """Keep a remark about the whole of `source` for its summary."""
         self._notes.setdefault(source, []).append(remark)
@@ -117,16 +122,24 @@ Record = TypeVar("Record", bound=Identified)
 
 
 def checked_records(
-    source: str, rows: Iterator[Row], parse: Callable[[Row], Record], rejects: RejectLog
+    source: str,
+    rows: Iterator[Row],
+    parse: Callable[[Row], Record],
+    rejects: RejectLog,
+    *,
+    held: Collection[str] = frozenset(),
 ) -> Iterator[Record]:
     """Yield what `parse` makes of the good rows, each id once; refuse the others into `rejects`.
 
-    `parse` raises `RowRefused` for a bad row. Raises `DataError` at the end when no row was good.
+    `parse` raises `RowRefused` for a bad row. Ids in `held` are refused: a model version holds them already. Raises
+    `DataError` at the end when no row was good.
     """
     seen: set[str] = set()
 
     def parse_once(row: Row) -> Record:
         record = parse(row)
+        if record.id in held:
+            raise RowRefused("the model version holds this id already")
         if record.id in seen:
             raise RowRefused("duplicate id")
         seen.add(record.id)

@@ -1,4 +1,4 @@
-"""`songlens model ...`: build, publish, list, show, roll back."""
+"""`songlens model ...`: build, add to, publish, list, show, roll back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from songlens_shared.broker import broker_errors, connect, resolve_url
 from songlens_shared.errors import BrokerError
+from songlens_training.commands.additions import add_images, add_songs
 from songlens_training.commands.build import build
 from songlens_training.commands.keywords import keywords, print_report
 from songlens_training.commands.listening import described_listening
@@ -20,8 +21,10 @@ from songlens_training.commands.stores import Models, Redis, Version, described,
 from songlens_workers.models.manifest import REPORT
 from songlens_workers.models.published import PublishedModels
 
-command = typer.Typer(no_args_is_help=True, help="Build, publish and look at model versions.")
+command = typer.Typer(no_args_is_help=True, help="Build, extend, publish and look at model versions.")
 command.command("build")(build)
+command.command("add-songs")(add_songs)
+command.command("add-images")(add_images)
 command.command("keywords")(keywords)
 
 
@@ -73,6 +76,8 @@ def show(
         return
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     console.print(described(manifest, float(report["precision_at_10"])))
+    for added in report.get("additions", []):
+        console.print(f"{added['added']} {added['kind']}s added to {added['base']}")
     console.print(f"built {manifest.created_at} by songlens {manifest.songlens}; all {len(manifest.files)} files whole")
     if "listening" in report:
         console.print(described_listening(report["listening"]), highlight=False)

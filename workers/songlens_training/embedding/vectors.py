@@ -69,7 +69,14 @@ def word2vec_lines(embedding: Embedding, name: Callable[[Vertex], str]) -> Itera
     """Yield the lines of word2vec's text form: the header, then one for each vertex."""
     count, dimensions = embedding.vectors.shape
     yield f"{count} {dimensions}\n"
-    for vertex, vector in zip(embedding.vertices, embedding.vectors, strict=True):
+    yield from vector_lines(embedding.vertices, embedding.vectors, name)
+
+
+def vector_lines(
+    vertices: Sequence[Vertex], vectors: NDArray[np.float32], name: Callable[[Vertex], str] = vertex_name
+) -> Iterator[str]:
+    """Yield the lines of some vertices and their `vectors` (V, D)."""
+    for vertex, vector in zip(vertices, vectors, strict=True):
         numbers = " ".join(f"{number:.9g}" for number in vector.tolist())
         yield f"{name(vertex)} {numbers}\n"
 

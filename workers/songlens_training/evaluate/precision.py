@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.table import KeywordTable
 from songlens_workers.songs.ranker import SongRanker
 
-_SAMPLE = 2000
+SAMPLE = 2000
+
+Vectors = NDArray[np.float32]
+Words = Sequence[Collection[str]]
 
 
-def keyword_precision(embedding: Embedding, table: KeywordTable, *, k: int, seed: int = 0) -> float:
-    """Return precision@k: of the k songs nearest to an image, the share that bears a keyword of the image.
-
-    The mean over all images, or over 2,000 of them drawn by `seed`; songs by Euclidean distance between NE vectors.
-    """
+def keyword_precision(embedding: Embedding, table: KeywordTable, *, k: int) -> float:
+    """Return precision@k of a catalogue's embedding, as `precision` has it: songs for images."""
     song_ids, songs = embedding.of_type(VertexType.SONG)
     image_ids, images = embedding.of_type(VertexType.IMAGE)
-    if len(image_ids) > _SAMPLE:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(image_ids), _SAMPLE, replace=False))
-        image_ids, images = [image_ids[row] for row in drawn], images[drawn]
-    words = {song_id: {use.word for use in uses} for song_id, uses in table.songs.items()}
-    _, positions = SongRanker(songs).nearest(images, k)  # (I, K)
+    song_words = [{use.word for use in table.songs[id]} for id in song_ids]
+    return precision(images, [table.images[id] for id in image_ids], songs, song_words, k=k)
+
+
+def precision(
+    queries: Vectors, query_words: Words, answers: Vectors, answer_words: Words, *, k: int, sample: int = SAMPLE
+) -> float:
+    """Return precision@k: of the k answers nearest to a query, the share that bears a keyword of the query.
+
+    `queries` (Q, D) and `answers` (A, D) are NE vectors, compared by Euclidean distance. The mean over all queries, or
+    over `sample` of them, always the same ones.
+    """
+    asked = np.arange(len(queries))
+    if len(queries) > sample:
+        asked = np.sort(np.random.default_rng(0).choice(len(queries), sample, replace=False))
+    _, positions = SongRanker(answers).nearest(queries[asked], k)  # (Q, K)
     bears = [
-        not words[song_ids[song]].isdisjoint(table.images[image_id])
-        for image_id, row in zip(image_ids, positions.tolist(), strict=True)
-        for song in row
+        not set(query_words[query]).isdisjoint(answer_words[answer])
+        for query, row in zip(asked.tolist(), positions.tolist(), strict=True)
+        for answer in row
     ]
     return float(np.mean(bears))

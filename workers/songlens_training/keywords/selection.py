@@ -7,7 +7,7 @@ nouns of the dictionary. The `count` candidates that occur in most songs become 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +45,7 @@ def find_keywords(
     """
     options = folded_options(options or KeywordOptions())
     check_options(options)
-    borne = None if images is None else {image.id: _folded(image.keywords, options) for image in images}
+    borne = None if images is None else folded_keywords(images, folding=options.folding)
     bearers = None if borne is None else Counter(word for weights in borne.values() for word in weights)
     uses = segment_songs(songs, vocabulary(options, bearers or {}), processes=processes, progress=progress)
     kept, misses = _select(_count(uses, bearers or {}), len(songs), options, pictured=bearers is not None)
@@ -54,7 +54,7 @@ def find_keywords(
     examples = find_examples(songs, uses, {keyword.word for keyword in (*kept, *(miss.keyword for miss in misses))})
     songs_with = {keyword.word: keyword.songs for keyword in kept}
     of_songs = song_keywords(songs, uses, songs_with, len(songs))
-    of_images = _image_keywords(borne or {}, songs_with)
+    of_images = known_keywords(borne or {}, songs_with)
     return KeywordTable(
         keywords=tuple(replace(keyword, examples=examples[keyword.word]) for keyword in kept),
         songs=of_songs,
@@ -65,12 +65,13 @@ def find_keywords(
             NearMiss(replace(keyword, examples=examples[keyword.word]), reason) for keyword, reason in misses
         ),
         words_without_songs=tuple(sorted({*(bearers or ()), *options.allow} - set(uses.words))),
+        image_words=frozenset(bearers or ()),
     )
 
 
-def vocabulary(options: KeywordOptions, borne: Mapping[str, int]) -> Vocabulary:
+def vocabulary(options: KeywordOptions, borne: Collection[str]) -> Vocabulary:
     """Return the candidates that folded options and the words `borne` by images make."""
-    stop_words = word_list("stop_words.txt") - options.allow - borne.keys()
+    stop_words = word_list("stop_words.txt") - options.allow - set(borne)
     deny = options.deny | stop_words
     return Vocabulary(
         listed=(frozenset(borne) | options.allow) - deny,
@@ -84,10 +85,17 @@ def vocabulary(options: KeywordOptions, borne: Mapping[str, int]) -> Vocabulary:
     )
 
 
-def _folded(weights: Weights, options: KeywordOptions) -> Weights:
-    """Return an image's keywords in simplified characters; of two that become one, the heavier counts."""
-    if not options.folding:
-        return weights
+def folded_keywords(images: Iterable[CatalogueImage], *, folding: bool) -> dict[str, Weights]:
+    """Return the keywords of images by image id, in simplified characters where texts are folded too.
+
+    Of two keywords of an image that become one, the heavier counts.
+    """
+    if not folding:
+        return {image.id: image.keywords for image in images}
+    return {image.id: _folded(image.keywords) for image in images}
+
+
+def _folded(weights: Weights) -> Weights:
     folded: dict[str, float] = {}
     for word, weight in weights.items():
         simplified = fold(word)
@@ -167,6 +175,7 @@ def song_keywords(
     }
 
 
-def _image_keywords(borne: Mapping[str, Weights], kept: Container[str]) -> dict[str, dict[str, float]]:
+def known_keywords(borne: Mapping[str, Weights], kept: Container[str]) -> dict[str, dict[str, float]]:
+    """Return what is left of each image's keywords, `borne`, when only those in `kept` count; none without any."""
     table = {id: {word: weight for word, weight in weights.items() if word in kept} for id, weights in borne.items()}
     return {id: weights for id, weights in table.items() if weights}

@@ -88,6 +88,8 @@ class KeywordTable:
     """For each reason the commonest words; for `Miss.NO_IMAGE` all that an image would have made keywords."""
     words_without_songs: tuple[str, ...] = ()
     """Words of images, and allowed ones, that no song holds."""
+    image_words: frozenset[str] = frozenset()
+    """All words that images bear, as folded: lyrics are cut with them in mind."""
 
     @property
     def songs_in_all(self) -> int:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from songlens_workers.models.manifest import (
     file_entry,
 )
 from songlens_workers.vision.image_index import FlatImageIndex
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Vectors = NDArray[np.float32]
 
@@ -89,9 +92,15 @@ def write_image_index(folder: Path, features: StoredFeatures) -> None:
 
 
 def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> None:
-    """Write the songs table: what a song card shows, and the weights of the song's keywords."""
-    import pyarrow as pa
+    """Write the songs table."""
     from pyarrow import parquet
+
+    parquet.write_table(songs_table(songs, keywords), folder / SONGS)
+
+
+def songs_table(songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> pa.Table:
+    """Return the songs table: what a song card shows, and the weights of the song's keywords."""
+    import pyarrow as pa
 
     keyword = pa.struct([("keyword", pa.string()), ("weight", pa.float32()), ("line", pa.string())])
     schema = pa.schema(
@@ -113,13 +122,19 @@ def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequ
         }
         for song in songs
     ]
-    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), folder / SONGS)
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def write_images(folder: Path, images: Sequence[CatalogueImage], keywords: Mapping[str, Mapping[str, float]]) -> None:
-    """Write the images table, row i for position i of the index; keywords heaviest first."""
-    import pyarrow as pa
+    """Write the images table, row i for position i of the index."""
     from pyarrow import parquet
+
+    parquet.write_table(images_table(images, keywords), folder / IMAGES)
+
+
+def images_table(images: Sequence[CatalogueImage], keywords: Mapping[str, Mapping[str, float]]) -> pa.Table:
+    """Return the images table; keywords heaviest first."""
+    import pyarrow as pa
 
     keyword = pa.struct([("keyword", pa.string()), ("weight", pa.float32())])
     texts = ("id", "path", "licence", "attribution", "source")
@@ -129,7 +144,7 @@ def write_images(folder: Path, images: Sequence[CatalogueImage], keywords: Mappi
         | {"keywords": [{"keyword": k, "weight": w} for k, w in heaviest_first(keywords[image.id])]}
         for image in images
     ]
-    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), folder / IMAGES)
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def heaviest_first(keywords: Mapping[str, float]) -> list[tuple[str, float]]:

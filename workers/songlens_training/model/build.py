@@ -17,6 +17,7 @@ from songlens_training.evaluate.precision import keyword_precision
 from songlens_training.graph.statistics import graph_statistics
 from songlens_training.keywords.report import keyword_report
 from songlens_training.model import artefacts
+from songlens_training.model.base import write_fold_in
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent
 from songlens_workers.models.manifest import Manifest, config_sha256
@@ -47,8 +48,8 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
     """
     options = options or BuildOptions()
     return {
-        "songs_sha256": _tree_sha256(catalogue.songs),
-        "images_sha256": _tree_sha256(catalogue.images),
+        "songs_sha256": tree_sha256(catalogue.songs),
+        "images_sha256": tree_sha256(catalogue.images),
         "backbone": backbone_spec(backbone).model_dump(),
         "keywords": options.keywords.as_config(),
         "embedding": _jsonable(asdict(options.embedding)),
@@ -59,14 +60,14 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
 def _listening_config(catalogue: Catalogue, options: BuildOptions) -> dict[str, Any]:
     if catalogue.listening is None:
         return {}
-    return {"listening_sha256": _tree_sha256(catalogue.listening), "listening": asdict(options.listening)}
+    return {"listening_sha256": tree_sha256(catalogue.listening), "listening": asdict(options.listening)}
 
 
 def _jsonable(options: dict[str, Any]) -> dict[str, Any]:
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in options.items()}
 
 
-def _tree_sha256(path: Path) -> str:
+def tree_sha256(path: Path) -> str:
     """Hash a file's content, or the names and sizes below a folder."""
     if not path.exists():
         raise ConfigError(f"{path} does not exist.")
@@ -76,6 +77,11 @@ def _tree_sha256(path: Path) -> str:
     files = sorted(file for file in path.rglob("*") if file.is_file())
     listing = "\n".join(f"{file.relative_to(path)} {file.stat().st_size}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def version_name(config: dict[str, Any]) -> str:
+    """Return the name of a version that is made now: names sort by time."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
 
 
 def find_built(store: ModelStore, config: dict[str, Any]) -> Manifest | None:
@@ -107,14 +113,14 @@ def build_model(
     """
     options = options or BuildOptions()
     config = build_config(catalogue, backbone, options)
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
+    name = version_name(config)
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
         learned = learn(catalogue, backbone, options, rejects, progress)
         summaries = [rejects.summary(str(path)) for path in catalogue.sources]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
-        manifest = _write(folder, _manifest(name, learned, backbone, config), learned, report)
+        manifest = _write(folder, _manifest(name, learned, backbone, config), learned, options, report)
     store.upload(store.folder / name)
     return Built(
         manifest=manifest, folder=store.folder / name, summaries=summaries, rejects=rejects_path, report=report
@@ -144,7 +150,9 @@ def _users(learned: Learned) -> list[str]:
     return learned.listening.users if learned.listening else []
 
 
-def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[str, Any]) -> Manifest:
+def _write(
+    folder: Path, manifest: Manifest, learned: Learned, options: BuildOptions, report: Mapping[str, Any]
+) -> Manifest:
     artefacts.write_image_index(folder, learned.extracted.features)
     artefacts.write_embedding_files(
         folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]
@@ -153,6 +161,7 @@ def _write(folder: Path, manifest: Manifest, learned: Learned, report: Mapping[s
     artefacts.write_images(folder, learned.images, learned.table.images)
     if users := _users(learned):
         artefacts.write_users(folder, learned.embedding, users)
+    write_fold_in(folder, learned.embedding, learned.graph, learned.table, options.embedding)
     artefacts.write_report(folder, report)
     return artefacts.write_manifest(folder, manifest)
 

@@ -21,6 +21,8 @@ WORD2VEC = "ne.txt"
 SONGS = "songs.parquet"
 IMAGES = "images.parquet"
 USERS = "users.parquet"
+CONTEXTS = "contexts_keywords.npy"
+FOLD_IN = "fold_in.json"
 REPORT = "report.json"
 MANIFEST = "manifest.json"
 
@@ -68,6 +70,9 @@ class Manifest(BaseModel):
 
     format: Literal[1] = 1
     version: str
+    base: str | None = None
+    """The version that this one was made from by adding songs or images; None for one that was built."""
+
     created_at: str
     """ISO 8601, UTC."""
 

@@ -100,7 +100,7 @@ class FlatImageIndex:
         """
         index = faiss.IndexFlatL2(dimensions)
         index.codes.resize(count * dimensions * np.dtype(np.float32).itemsize)
-        fill(faiss.rev_swig_ptr(index.get_xb(), count * dimensions).reshape(count, dimensions))  # (N, D)
+        fill(_rows(index, count))
         index.ntotal = count
         filled = cls(index)
         if not np.isfinite(filled._squared_norms).all():
@@ -110,20 +110,26 @@ class FlatImageIndex:
     @classmethod
     def load(cls, path: Path) -> FlatImageIndex:
         """Read what `save` wrote. Raises `ModelDamaged` when the file is missing, damaged or another kind of index."""
-        try:
-            index = faiss.read_index(str(path))
-        except (RuntimeError, MemoryError) as error:
-            raise ModelDamaged(
-                f"The image index {path} is missing or damaged; publish the model version again."
-            ) from error
-        if not isinstance(index, faiss.IndexFlatL2):
-            raise ModelDamaged(
-                f"The image index {path} is a {type(index).__name__}, not an IndexFlatL2; build the model again."
-            )
-        loaded = cls(index)
+        loaded = cls(_read(path))
         if not np.isfinite(loaded._squared_norms).all():
             raise ModelDamaged(f"The image index {path} holds vectors that are not finite; build the model again.")
         return loaded
+
+    @classmethod
+    def extended(cls, path: Path, count: int, fill: Callable[[Features], None]) -> FlatImageIndex:
+        """Return what `save` wrote with `count` more vectors, which `fill` writes, float32 (N, D), at the end.
+
+        The file is mapped, so that this takes the new index's own size in memory and no more. Raises `ModelDamaged`
+        as `load` does, and `ValueError` for values that are not finite.
+        """
+        mapped = _read(path, faiss.IO_FLAG_MMAP_IFC)
+        old = _rows(mapped, mapped.ntotal)
+
+        def fill_all(rows: Features) -> None:
+            rows[: len(old)] = old
+            fill(rows[len(old) :])
+
+        return cls.filled(len(old) + count, mapped.d, fill_all)
 
     @property
     def dimensions(self) -> int:
@@ -166,9 +172,7 @@ class FlatImageIndex:
 
     def _refresh(self) -> None:
         """Take a new view of FAISS's own memory, which moves when vectors are added."""
-        count = len(self)
-        memory = faiss.rev_swig_ptr(self._index.get_xb(), count * self.dimensions)
-        self._vectors = memory.reshape(count, self.dimensions)
+        self._vectors = _rows(self._index, len(self))
         self._squared_norms = np.einsum("nd,nd->n", self._vectors, self._vectors)
         if self._gpu and faiss.get_num_gpus() > 0:
             self._gpu_index = faiss.index_cpu_to_all_gpus(self._index)
@@ -226,6 +230,25 @@ class FlatImageIndex:
         scale = (np.linalg.norm(queries, axis=1).astype(np.float64) + longest) ** 2
         bound: npt.NDArray[np.float64] = 2 * np.sqrt(self.dimensions) * np.finfo(np.float32).eps * scale
         return bound
+
+
+def _read(path: Path, flags: int = 0) -> faiss.IndexFlatL2:
+    """Read an index of the one kind that we use. Raises `ModelDamaged`."""
+    try:
+        index = faiss.read_index(str(path), flags)
+    except (RuntimeError, MemoryError) as error:
+        raise ModelDamaged(f"The image index {path} is missing or damaged; publish the model version again.") from error
+    if not isinstance(index, faiss.IndexFlatL2):
+        raise ModelDamaged(
+            f"The image index {path} is a {type(index).__name__}, not an IndexFlatL2; build the model again."
+        )
+    return index
+
+
+def _rows(index: faiss.IndexFlatL2, count: int) -> Features:
+    """Return the first `count` vectors where FAISS holds them, (N, D); valid as long as the index and its size are."""
+    rows: Features = faiss.rev_swig_ptr(index.get_xb(), count * index.d).reshape(count, index.d)
+    return rows
 
 
 def set_search_threads(threads: int) -> None:
