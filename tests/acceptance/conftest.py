@@ -18,7 +18,8 @@ from songlens import Client
 from songlens_shared.broker import connect
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.generated.catalogue import GeneratedOptions, generate
-from songlens_training.model.build import Built, build_model
+from songlens_training.model.build import build_model
+from songlens_training.model.built import Built
 from songlens_training.model.learn import BuildOptions, Catalogue
 from songlens_training.model.publish import publish_model
 from songlens_workers.commands.processes import WorkerProcess, stop_all

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from two_listeners import FOREST_LOVER, NIGHT, SEA, SEA_LOVER, write_catalogue, write_log
 
-from songlens_training.model.build import Built
+from songlens_training.model.built import Built
 from songlens_workers.models.store import ModelStore
 
 from .conftest import Model, System, running_system, songlens

@@ -8,17 +8,19 @@ images, is left out of training and folded in. What comes of them is compared wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songlens_training.embedding.fold_in import Contexts, Profiles, fold_in
+from songlens_training.embedding.contexts import kept_contexts
+from songlens_training.embedding.fold_in import fold_in
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.placement import place
-from songlens_training.embedding.sampling import LINE, NOISE_POWER
+from songlens_training.embedding.profiles import Profiles
+from songlens_training.embedding.sampling import HPE, LINE, SMORE
 from songlens_training.embedding.train import train_embedding, unit_length
 from songlens_training.embedding.vectors import Embedding
 from songlens_training.graph.graph import Graph, VertexType, build_graph
@@ -27,7 +29,6 @@ from songlens_workers.songs.ranker import SongRanker
 SONG, IMAGE, KEYWORD = VertexType.SONG, VertexType.IMAGE, VertexType.KEYWORD
 KEYWORDS, SONGS, IMAGES = 24, 2000, 480
 DEFAULT = EmbeddingOptions(dimensions=32, threads=1)
-NOISE_FROM_ALL = EmbeddingOptions(dimensions=32, threads=1, sampling=LINE)
 
 Bags = dict[str, dict[str, float]]
 Matrix = NDArray[np.float32]
@@ -77,26 +78,13 @@ def split(kind: VertexType, options: EmbeddingOptions) -> Split:
     )
 
 
-def contexts_of(split: Split, options: EmbeddingOptions) -> Contexts:
-    rows = [row for row, vertex in enumerate(split.base.vertices) if vertex.type is KEYWORD]
-    noise = split.base_graph.degrees()[rows] ** NOISE_POWER
-    return Contexts(
-        words=[split.base.vertices[row].key for row in rows],
-        vectors=split.base.contexts[rows],
-        noise=noise / noise.sum(),
-        negatives=options.negatives,
-        neighbour_power=options.sampling.neighbour_power,
-        normalise=options.normalise,
-    )
-
-
 def held_out(kind: VertexType) -> Bags:
     return {id: bag for id, bag in catalogue()[kind is IMAGE].items() if is_held_out(id)}
 
 
 def added(split: Split, options: EmbeddingOptions) -> Matrix:
     """The held-out vertices as additions place them."""
-    contexts, new = contexts_of(split, options), held_out(split.kind)
+    contexts, new = kept_contexts(split.base, split.base_graph, options), held_out(split.kind)
     trained_ids, trained = split.base.of_type(split.kind)
     bags = catalogue()[split.kind is IMAGE]
     old = Profiles.of([bags[id] for id in trained_ids], contexts.words)
@@ -105,7 +93,7 @@ def added(split: Split, options: EmbeddingOptions) -> Matrix:
 
 def only_folded_in(split: Split, options: EmbeddingOptions) -> Matrix:
     """The held-out vertices without what training adds."""
-    contexts, new = contexts_of(split, options), held_out(split.kind)
+    contexts, new = kept_contexts(split.base, split.base_graph, options), held_out(split.kind)
     return unit_length(fold_in(contexts, Profiles.of(list(new.values()), contexts.words)).astype(np.float32))
 
 
@@ -139,7 +127,18 @@ def image_hits(vectors: Matrix, embedding: Embedding) -> float:
     return hits(vectors, held, song_vectors, [songs[id] for id in ids])
 
 
-@pytest.mark.parametrize("options", [DEFAULT, NOISE_FROM_ALL], ids=["default", "noise from all"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        DEFAULT,
+        replace(DEFAULT, sampling=LINE),
+        replace(DEFAULT, sampling=SMORE),
+        replace(DEFAULT, sampling=HPE),
+        replace(DEFAULT, order=1),
+        replace(DEFAULT, normalise=False),
+    ],
+    ids=["default", "LINE", "SMORe", "HPE", "first order", "any length"],
+)
 @pytest.mark.parametrize(("kind", "measure"), [(SONG, song_hits), (IMAGE, image_hits)], ids=["songs", "images"])
 def test_the_hit_rate_is_that_of_training_anew(
     options: EmbeddingOptions, kind: VertexType, measure: Callable[[Matrix, Embedding], float]
@@ -160,7 +159,7 @@ def share_among_nearest(vectors: Matrix, split: Split) -> float:
 
 
 def test_added_songs_come_back_as_often_as_trained_ones() -> None:
-    """A fifth of the songs was added; among those that come back it is no less than half of that, nor more than twice."""
+    """A fifth of the songs was added; of those that come back it is no less than half of that, nor more than twice."""
     assert 0.1 < share_among_nearest(added(split(SONG, DEFAULT), DEFAULT), split(SONG, DEFAULT)) < 0.4
 
 
@@ -175,7 +174,7 @@ def test_added_images_lie_where_trained_ones_do() -> None:
     are only folded in lie far off, although they find the same songs."""
     parts = split(IMAGE, DEFAULT)
     trained = nearest_song(retrained(parts), parts.whole)
-    assert 0.8 * trained < nearest_song(added(parts, DEFAULT), parts.base) < 1.25 * trained
+    assert 0.9 * trained < nearest_song(added(parts, DEFAULT), parts.base) < 1.1 * trained
     alone = only_folded_in(parts, DEFAULT)
-    assert nearest_song(alone, parts.base) > 2 * trained
+    assert nearest_song(alone, parts.base) > 1.2 * trained
     assert image_hits(alone, parts.base) > 0.9

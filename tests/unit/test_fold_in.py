@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songlens_training.embedding.fold_in import PRIOR, Contexts, Profiles, Reduced, attraction, fold_in
+from songlens_training.embedding.contexts import OTHER_NEGATIVES, Contexts, kept_contexts
+from songlens_training.embedding.fold_in import PRIOR, Reduced, attraction, fold_in
+from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.placement import MIX, find_peers, place
+from songlens_training.embedding.profiles import Profiles
+from songlens_training.embedding.sampling import BALANCED, LINE
+from songlens_training.embedding.vectors import Embedding
+from songlens_training.graph.graph import VertexType, build_graph
 
 WORDS = [f"w{number}" for number in range(12)]
 Bags = list[dict[str, float]]
@@ -228,3 +234,36 @@ def test_noise_pushes_away() -> None:
     loud = np.where(np.arange(len(WORDS)) == 7, 1.0, 0.0)
     (pushed,) = fold_in(replace(contexts, noise=loud), vertices)
     assert contexts.vectors[7] @ pushed < min(0.0, contexts.vectors[7] @ drawn)
+
+
+def test_contexts_are_kept_with_their_chances() -> None:
+    """Of keywords in the graph's order, each drawn by degree^0.75; where negatives are drawn from all vertices, 64
+    others stand for the rest, drawn by the same chance, and each of them has its even share of what is left."""
+    bags = {f"s{number}": bag for number, bag in enumerate(some_bags(300, seed=3))}
+    graph = build_graph({VertexType.SONG: bags, VertexType.IMAGE: {"i": {"w1": 1.0}}})
+    count = len(graph.vertices)
+    embedding = Embedding(
+        vertices=graph.vertices,
+        vectors=np.zeros((count, 1), np.float32),
+        contexts=np.arange(count, dtype=np.float32)[:, None],
+    )
+    typed = kept_contexts(embedding, graph, EmbeddingOptions(sampling=BALANCED))
+    assert typed.words == [vertex.key for vertex in graph.vertices if vertex.type is VertexType.KEYWORD]
+    assert [graph.vertices[int(row)].key for row in typed.vectors[:, 0]] == typed.words
+    drawn = graph.degrees() ** 0.75
+    np.testing.assert_allclose(typed.noise, drawn[typed.vectors[:, 0].astype(int)] / drawn[: len(WORDS)].sum())
+    every = kept_contexts(embedding, graph, EmbeddingOptions(sampling=LINE))
+    assert len(every.vectors) == len(every.noise) == len(WORDS) + OTHER_NEGATIVES
+    assert all(graph.vertices[int(row)].type is not VertexType.KEYWORD for row in every.vectors[len(WORDS) :, 0])
+    np.testing.assert_allclose(every.noise[: len(WORDS)], (drawn / drawn.sum())[: len(WORDS)])
+    assert every.noise.sum() == pytest.approx(1)
+
+
+def test_vertices_that_are_only_negatives_repel() -> None:
+    """A context after those of the keywords is no neighbour of anything, but takes its part as a negative."""
+    contexts = some_contexts()
+    more = np.concatenate([contexts.vectors, np.ones((1, 16), np.float32)])
+    crowded = replace(contexts, vectors=more, noise=np.append(contexts.noise / 2, 0.5))
+    vertices = Profiles.of(some_bags(5, seed=1), WORDS)
+    assert attraction(crowded, vertices)[:, -1].tolist() == [0.0] * 5
+    assert (fold_in(crowded, vertices) @ more[-1] < fold_in(contexts, vertices) @ more[-1]).all()

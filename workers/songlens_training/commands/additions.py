@@ -16,7 +16,7 @@ from songlens_training.commands.rows import print_rows
 from songlens_training.commands.stores import Models, Redis, described, newest_version, open_store
 
 if TYPE_CHECKING:
-    from songlens_training.model.build import Built
+    from songlens_training.model.built import Built
     from songlens_training.progress import Progress
     from songlens_workers.models.store import ModelStore
 

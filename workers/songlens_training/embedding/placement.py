@@ -19,7 +19,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from songlens_training.embedding.fold_in import Contexts, Exact, Profiles, Vectors, fold_in
+from songlens_training.embedding.contexts import Contexts
+from songlens_training.embedding.fold_in import Exact, fold_in
+from songlens_training.embedding.profiles import Profiles
+
+Vectors = NDArray[np.float32]
 
 MIX = (2 / 3, 2 / 3, -1 / 3)
 """The shares of the three peers, the most alike first."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+NOISE_POWER = 0.75
+"""Negatives are drawn in proportion to degree^0.75."""
+
 Noise = Literal["typed", "all"]
 SamplingName = Literal["balanced", "line", "smore", "hpe"]
 

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from songlens_training.embedding.alias import alias_tables
 from songlens_training.embedding.line_kernel import EdgeTables, NoiseTables
-from songlens_training.embedding.sampling import Noise, Sampling
+from songlens_training.embedding.sampling import NOISE_POWER, Noise, Sampling
 from songlens_training.graph.adjacency import Adjacency
-
-NOISE_POWER = 0.75
 
 
 def edge_tables(neighbourhood: Adjacency, degrees: NDArray[np.float64], sampling: Sampling) -> EdgeTables:

@@ -23,14 +23,14 @@ from songlens_shared.keys import bucket_count
 from songlens_training.catalogue.images import read_images
 from songlens_training.catalogue.songs import read_songs
 from songlens_training.catalogue.tables import RejectLog, Row
-from songlens_training.embedding.fold_in import Profiles, Vectors
-from songlens_training.embedding.placement import place
+from songlens_training.embedding.placement import Vectors, place
+from songlens_training.embedding.profiles import Profiles
 from songlens_training.evaluate.precision import precision
 from songlens_training.graph.graph import Vertex, VertexType
 from songlens_training.keywords.known import known_image_keywords, known_song_keywords
 from songlens_training.model import artefacts, extension
 from songlens_training.model.base import TABLES, Base, open_base
-from songlens_training.model.build import Built, tree_sha256, version_name
+from songlens_training.model.built import Built, tree_sha256, version_name
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
 from songlens_training.model.features import extract_features
 from songlens_training.progress import Progress, silent, step

@@ -1,7 +1,7 @@
 """What a model version keeps so that songs and images can be added to it without training again.
 
 Beside its tables and vectors a version has the context vectors of its keywords, and in `fold_in.json` how often each
-keyword occurs and was drawn, and the words by which lyrics are cut. The rest is in the manifest's configuration.
+keyword occurs and was a negative, and the words by which lyrics are cut. The rest is in the manifest's configuration.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from songlens_shared.errors import ModelDamaged, ModelError
-from songlens_training.embedding.fold_in import Contexts, Profiles, Vectors
-from songlens_training.embedding.options import EmbeddingOptions
-from songlens_training.embedding.sampling import NOISE_POWER
-from songlens_training.embedding.vectors import Embedding
-from songlens_training.graph.graph import Graph, VertexType
+from songlens_training.embedding.contexts import Contexts
+from songlens_training.embedding.profiles import Profiles
+from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.known import KnownKeywords
 from songlens_training.keywords.options import KeywordOptions
 from songlens_training.keywords.table import KeywordTable
@@ -35,6 +34,8 @@ from songlens_workers.models.manifest import (
 )
 from songlens_workers.models.store import ModelStore
 
+Vectors = NDArray[np.float32]
+
 TABLES: Mapping[VertexType, tuple[str, str]] = {
     VertexType.SONG: (SONGS, SONG_VECTORS),
     VertexType.IMAGE: (IMAGES, IMAGE_VECTORS),
@@ -42,25 +43,19 @@ TABLES: Mapping[VertexType, tuple[str, str]] = {
 """The table and the NE vectors of each kind of vertex that can be added."""
 
 
-def write_fold_in(
-    folder: Path, embedding: Embedding, graph: Graph, table: KeywordTable, options: EmbeddingOptions
-) -> None:
-    """Write what `Base` reads: the keywords' context vectors, their counts, and how they were drawn."""
-    rows = [row for row, vertex in enumerate(embedding.vertices) if vertex.type is VertexType.KEYWORD]
-    degrees = dict(zip(graph.vertices, graph.degrees().tolist(), strict=True))
+def write_fold_in(folder: Path, contexts: Contexts, table: KeywordTable) -> None:
+    """Write what `open_base` reads: contexts, how they were drawn, and the counts of keywords."""
     counts = {keyword.word: keyword.songs for keyword in table.keywords}
-    np.save(folder / CONTEXTS, embedding.contexts[rows])
     kept = {
-        "keywords": [
-            {"keyword": vertex.key, "songs": counts[vertex.key], "degree": degrees[vertex]}
-            for vertex in (embedding.vertices[row] for row in rows)
-        ],
+        "keywords": [{"keyword": word, "songs": counts[word]} for word in contexts.words],
         "songs_in_all": table.songs_in_all,
         "image_words": sorted(table.image_words),
-        "negatives": options.negatives,
-        "neighbour_power": options.sampling.neighbour_power,
-        "normalise": options.normalise,
+        "noise": contexts.noise.tolist(),
+        "negatives": contexts.negatives,
+        "neighbour_power": contexts.neighbour_power,
+        "normalise": contexts.normalise,
     }
+    np.save(folder / CONTEXTS, contexts.vectors)
     (folder / FOLD_IN).write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
@@ -116,8 +111,8 @@ def open_base(store: ModelStore, version: str) -> Base:
     folder, manifest = store.open(version)
     if not {CONTEXTS, FOLD_IN} <= manifest.files.keys():
         raise ModelError(
-            f"model version {version} was built before songs and images could be added to a version: it lacks the "
-            "context vectors of its keywords. Build it again, then add to that."
+            f"model version {version} was built before songs and images could be added to a version: it lacks "
+            "context vectors. Build it again, then add to that."
         )
     try:
         kept = json.loads((folder / FOLD_IN).read_text(encoding="utf-8"))
@@ -130,14 +125,13 @@ def open_base(store: ModelStore, version: str) -> Base:
 
 
 def _contexts(folder: Path, kept: Mapping[str, Any]) -> Contexts:
-    degrees = np.array([keyword["degree"] for keyword in kept["keywords"]], np.float64)
     vectors: Vectors = np.load(folder / CONTEXTS, allow_pickle=False)
-    if len(vectors) != len(degrees):
-        raise ValueError(f"{len(vectors)} contexts for {len(degrees)} keywords")
+    if len(vectors) != len(kept["noise"]):
+        raise ValueError(f"{len(vectors)} contexts, {len(kept['noise'])} chances")
     return Contexts(
         words=[keyword["keyword"] for keyword in kept["keywords"]],
         vectors=vectors,
-        noise=degrees**NOISE_POWER / (degrees**NOISE_POWER).sum(),
+        noise=np.array(kept["noise"], np.float64),
         negatives=kept["negatives"],
         neighbour_power=kept["neighbour_power"],
         normalise=kept["normalise"],

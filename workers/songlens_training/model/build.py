@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from songlens_shared.errors import ConfigError, ModelDamaged
+from songlens_shared.errors import ModelDamaged
 from songlens_shared.keys import bucket_count
 from songlens_training.catalogue.tables import RejectLog, RowSummary
+from songlens_training.embedding.contexts import kept_contexts
 from songlens_training.evaluate.precision import keyword_precision
 from songlens_training.graph.statistics import graph_statistics
 from songlens_training.keywords.report import keyword_report
 from songlens_training.model import artefacts
 from songlens_training.model.base import write_fold_in
+from songlens_training.model.built import Built, tree_sha256, version_name
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent
 from songlens_workers.models.manifest import Manifest, config_sha256
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.model import backbone_spec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """A finished version."""
-
-    manifest: Manifest
-    folder: Path
-    summaries: Sequence[RowSummary]
-    """Rows taken and refused, for songs, for images, and for the listening log if there is one."""
-
-    rejects: Path
-    """Where refused rows are, if there were any."""
-
-    report: Mapping[str, Any]
 
 
 def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions | None = None) -> dict[str, Any]:
@@ -65,23 +51,6 @@ def _listening_config(catalogue: Catalogue, options: BuildOptions) -> dict[str, 
 
 def _jsonable(options: dict[str, Any]) -> dict[str, Any]:
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in options.items()}
-
-
-def tree_sha256(path: Path) -> str:
-    """Hash a file's content, or the names and sizes below a folder."""
-    if not path.exists():
-        raise ConfigError(f"{path} does not exist.")
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    listing = "\n".join(f"{file.relative_to(path)} {file.stat().st_size}" for file in files)
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def version_name(config: dict[str, Any]) -> str:
-    """Return the name of a version that is made now: names sort by time."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
 
 
 def find_built(store: ModelStore, config: dict[str, Any]) -> Manifest | None:
@@ -161,7 +130,7 @@ def _write(
     artefacts.write_images(folder, learned.images, learned.table.images)
     if users := _users(learned):
         artefacts.write_users(folder, learned.embedding, users)
-    write_fold_in(folder, learned.embedding, learned.graph, learned.table, options.embedding)
+    write_fold_in(folder, kept_contexts(learned.embedding, learned.graph, options.embedding), learned.table)
     artefacts.write_report(folder, report)
     return artefacts.write_manifest(folder, manifest)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from songlens_training.embedding.fold_in import Vectors
 from songlens_training.embedding.vectors import vector_lines
 from songlens_training.graph.graph import Vertex
 from songlens_training.model.feature_store import StoredFeatures
@@ -17,6 +17,8 @@ from songlens_workers.vision.image_index import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Vectors = NDArray[np.float32]
 
 _PIECE_ROWS = 1 << 14
 
