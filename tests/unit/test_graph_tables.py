@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -70,19 +69,6 @@ def test_edge_tables_without_types_go_by_names(tmp_path: Path) -> None:
         (Vertex(KEYWORD, "k1"), Vertex(SONG, "s1"), 0.5),
         (Vertex(SONG, "s1"), Vertex(UNTYPED, "x"), 1.5),
     ]
-
-
-def test_large_tables_and_numbers_as_keys(tmp_path: Path) -> None:
-    """A table of several row groups, whose ids are numbers, is one graph, numbered in order of appearance."""
-    random = np.random.default_rng(1)
-    songs, keywords = random.integers(0, 50, 1000), random.integers(50, 60, 1000)
-    table = pa.table({"source": songs, "target": keywords, "weight": np.ones(1000)})
-    parquet.write_table(table, tmp_path / "edges.parquet", row_group_size=100)
-    graph = read_edge_table(tmp_path / "edges.parquet")
-    ends = [(graph.vertices[a].key, graph.vertices[b].key) for a, b in zip(graph.sources, graph.targets, strict=True)]
-    assert ends == [(str(song), str(keyword)) for song, keyword in zip(songs, keywords, strict=True)]
-    seen = dict.fromkeys(key for pair in ends for key in pair)
-    assert [vertex.key for vertex in graph.vertices] == list(seen)
 
 
 @pytest.mark.parametrize(

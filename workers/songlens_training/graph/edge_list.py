@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from songlens_shared.errors import DataError
-from songlens_training.graph.columns import graph_of_columns, text_columns
 from songlens_training.graph.graph import Graph, Vertex, VertexType, graph_of_arrays
-from songlens_training.graph.names import PREFIXES, foreign_parser, parse_vertex, vertex_name
+from songlens_training.graph.names import PREFIXES, foreign_vertex, parse_vertex, vertex_name
 
-LARGE_BYTES = 1 << 24
-"""From this size on a list is read in columns."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -43,23 +40,11 @@ def read_foreign_edge_list(path: Path, types: Mapping[str, VertexType] = PREFIXE
     `types` tells the type of a vertex by the beginning of its name; one that begins with none of them is `UNTYPED`.
     Raises `DataError` with the line number for a line of another form, a loop or a bad weight.
     """
-    return _read(path, foreign_parser(types))
+    return _read(path, lambda name: foreign_vertex(name, types))
 
 
 def _read(path: Path, vertex_of: Callable[[str], Vertex]) -> Graph:
-    """Read a large list in columns if it has the form for that, and any other line by line."""
-    try:
-        columns = text_columns(path, vertex_of) if path.stat().st_size >= LARGE_BYTES else None
-        graph = None if columns is None else graph_of_columns(*columns)
-    except DataError:
-        graph = None  # the line is to be named
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return graph or _read_lines(path, vertex_of)
-
-
-def _read_lines(path: Path, vertex_of: Callable[[str], Vertex]) -> Graph:
-    """Read in bytes, since only ASCII white space separates columns. A name is decoded once."""
+    """Read line by line, in bytes, since only ASCII white space separates columns. A name is decoded once."""
     index: dict[bytes, int] = {}
     vertices: list[Vertex] = []
     sources, targets, weights = array("i"), array("i"), array("f")

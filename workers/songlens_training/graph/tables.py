@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError
-from songlens_training.graph.columns import Ends, coded, graph_of_columns
-from songlens_training.graph.graph import Graph, Vertex, VertexType, graph_of
-from songlens_training.graph.names import PREFIXES, foreign_parser
+from songlens_training.graph.graph import Graph, Vertex, VertexType, check_graph, graph_of
+from songlens_training.graph.names import PREFIXES, foreign_vertex
 from songlens_workers.models.manifest import IMAGES, SONGS
 
 if TYPE_CHECKING:
@@ -55,8 +55,21 @@ def read_edge_table(path: Path, types: Mapping[str, VertexType] = PREFIXES) -> G
     Raises `DataError` for a table that is missing, damaged or of another form, a loop or a bad weight.
     """
     table = _edge_columns(path)
-    sources, targets = (_ends(table, name, types, path) for name in ("source", "target"))
-    return graph_of_columns(sources, targets, table.column("weight").to_numpy())
+    sources, source_vertices = _column_vertices(table, "source", types, path)
+    targets, target_vertices = _column_vertices(table, "target", types, path)
+    index: dict[Vertex, int] = {}
+    numbers = [
+        np.fromiter((index.setdefault(vertex, len(index)) for vertex in vertices), np.int32, len(vertices))
+        for vertices in (source_vertices, target_vertices)
+    ]
+    graph = Graph(
+        vertices=tuple(index),
+        sources=numbers[0][sources],
+        targets=numbers[1][targets],
+        weights=table.column("weight").combine_chunks().to_numpy(zero_copy_only=False),
+    )
+    check_graph(graph)
+    return graph
 
 
 def has_type_columns(path: Path) -> bool:
@@ -80,8 +93,11 @@ def _edge_columns(path: Path) -> pa.Table:
         missing = [name for name in ("source", "target", "weight") if name not in names]
         if missing:
             raise DataError(f"{path} has no column {missing[0]!r}; an edge table has source, target and weight.")
-        schema = pa.schema([(name, pa.float32() if name == "weight" else pa.string()) for name in columns])
-        table = parquet.read_table(path, columns=columns).cast(schema)
+        # Repeated names are read as numbers from the start: ten million edges are no ten million strings.
+        texts = [name for name in columns if name != "weight"]
+        table = parquet.read_table(path, columns=columns, read_dictionary=texts)
+        schema = pa.schema([*((name, pa.dictionary(pa.int32(), pa.string())) for name in texts), ("weight", "float")])
+        table = table.cast(schema)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as an edge table: {error}.") from error
     empty = next((name for name in columns if table.column(name).null_count), None)
@@ -90,16 +106,24 @@ def _edge_columns(path: Path) -> pa.Table:
     return table
 
 
-def _ends(table: pa.Table, name: str, types: Mapping[str, VertexType], path: Path) -> Ends:
-    """Return the vertices of a column."""
-    codes, keys = coded(table.column(name))
+def _column_vertices(
+    table: pa.Table, name: str, types: Mapping[str, VertexType], path: Path
+) -> tuple[NDArray[np.int64], list[Vertex]]:
+    """Return a column as positions (E,) in a list of vertices."""
+    keys = table.column(name).combine_chunks()
+    names = keys.dictionary.to_pylist()
     if f"{name}_type" not in table.column_names:
-        return Ends(codes, list(map(foreign_parser(types), keys)))
-    type_codes, type_names = coded(table.column(f"{name}_type"))
-    unknown = next((kind for kind in type_names if kind not in _TYPE_NAMES), None)
-    if unknown is not None:
-        raise DataError(f"{path} has the vertex type {unknown!r}; known are {', '.join(_TYPE_NAMES)}.")
-    kinds = [_TYPE_NAMES[kind] for kind in type_names]
-    pairs, positions = np.unique(codes.astype(np.int64) * len(kinds) + type_codes, return_inverse=True)
-    vertices = [Vertex(kinds[pair % len(kinds)], keys[pair // len(kinds)]) for pair in pairs.tolist()]
-    return Ends(positions.astype(np.int32), vertices)
+        return _positions(keys), [foreign_vertex(key, types) for key in names]
+    kinds = table.column(f"{name}_type").combine_chunks()
+    unknown = [kind for kind in kinds.dictionary.to_pylist() if kind not in _TYPE_NAMES]
+    if unknown:
+        raise DataError(f"{path} has the vertex type {unknown[0]!r}; known are {', '.join(_TYPE_NAMES)}.")
+    kind_count = max(len(kinds.dictionary), 1)
+    pairs, positions = np.unique(_positions(keys) * kind_count + _positions(kinds), return_inverse=True)
+    types_of = [_TYPE_NAMES[kind] for kind in kinds.dictionary.to_pylist()]
+    return positions, [Vertex(types_of[pair % kind_count], names[pair // kind_count]) for pair in pairs.tolist()]
+
+
+def _positions(column: pa.DictionaryArray) -> NDArray[np.int64]:
+    positions: NDArray[np.int64] = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return positions
