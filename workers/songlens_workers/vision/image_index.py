@@ -6,6 +6,7 @@ The file is FAISS's own, of an `IndexFlatL2`, so that any FAISS program can read
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,14 +120,18 @@ class FlatImageIndex:
     def extended(cls, path: Path, count: int, fill: Callable[[Features], None]) -> FlatImageIndex:
         """Return what `save` wrote with `count` more vectors, which `fill` writes, float32 (N, D), at the end.
 
-        The file is mapped, so that this takes the new index's own size in memory and no more. Raises `ModelDamaged`
-        as `load` does, and `ValueError` for values that are not finite.
+        The file is read straight into the new index, so that this takes that one's own size in memory and no more.
+        Raises `ModelDamaged` as `load` does, and `ValueError` for values that are not finite.
         """
         mapped = _read(path, faiss.IO_FLAG_MMAP_IFC)
-        old = _rows(mapped, mapped.ntotal)
+        old = _rows(mapped, mapped.ntotal)  # reading these would keep the whole file in memory beside the index
 
         def fill_all(rows: Features) -> None:
-            rows[: len(old)] = old
+            with path.open("rb") as file:
+                file.seek(-old.nbytes, os.SEEK_END)  # the vectors are the last that FAISS writes
+                file.readinto(rows[: len(old)].data.cast("B"))
+            if not (rows[0] == old[0]).all():
+                raise ModelDamaged(f"The image index {path} is not laid out as FAISS does it; build the model again.")
             fill(rows[len(old) :])
 
         return cls.filled(len(old) + count, mapped.d, fill_all)
