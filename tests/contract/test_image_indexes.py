@@ -251,3 +251,37 @@ assert all(np.array_equal(answer, np.arange(80)) for answer in answers)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+GROW = """
+import sys
+from pathlib import Path
+import numpy as np
+from songlens_workers.vision.image_index import FlatImageIndex
+
+def peak_bytes():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+
+def ones(rows):
+    for row in rows:  # in pieces, as from a store
+        row[:] = 1
+
+path, rows = Path(sys.argv[1]), int(sys.argv[2])
+FlatImageIndex.filled(2, 4096, ones).save(path.with_suffix(".warm"))
+FlatImageIndex.extended(path.with_suffix(".warm"), 2, ones)
+before = peak_bytes()
+if path.exists():
+    FlatImageIndex.extended(path, rows, ones)
+else:
+    FlatImageIndex.filled(rows, 4096, ones).save(path)
+print(peak_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_an_index_takes_its_own_size_and_no_more(tmp_path: Path) -> None:
+    """Filled or extended, the peak of memory is under 1.3 times the index."""
+    for rows, size in ((6000, 6000), (500, 6500)):
+        command = [sys.executable, "-c", GROW, str(tmp_path / "images.faiss"), str(rows)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 1.3 * size * 4096 * 4

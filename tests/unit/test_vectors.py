@@ -9,13 +9,8 @@ import pytest
 
 from songlens_shared.errors import DataError
 from songlens_training.embedding.vectors import (
-    CONTEXTS_FILE,
-    VECTORS_FILE,
-    VERTICES_FILE,
     Embedding,
-    read_embedding,
     read_word2vec,
-    write_embedding,
     write_word2vec,
 )
 from songlens_training.graph.graph import Vertex, VertexType
@@ -38,15 +33,6 @@ def test_of_type(embedding: Embedding) -> None:
     keys, vectors = embedding.of_type(VertexType.SONG)
     assert keys == ["100% a\nb\u3000c", "2"]
     assert np.array_equal(vectors, embedding.vectors[1:])
-
-
-def test_npy_files_come_back_exactly(embedding: Embedding, tmp_path: Path) -> None:
-    """Vectors, contexts and vertices are the same after writing and reading."""
-    write_embedding(embedding, tmp_path)
-    read = read_embedding(tmp_path)
-    assert list(read.vertices) == embedding.vertices
-    assert np.array_equal(read.vectors, embedding.vectors)
-    assert np.array_equal(read.contexts, embedding.contexts)
 
 
 def test_word2vec_text_comes_back_exactly(embedding: Embedding, tmp_path: Path) -> None:
@@ -82,16 +68,3 @@ def test_cut_word2vec_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ne.txt").write_text("2 1\nsong:1 0.5\n", "utf-8")
     with pytest.raises(DataError, match="ends after 1 of 2"):
         read_word2vec(tmp_path / "ne.txt")
-
-
-@pytest.mark.parametrize("name", [VECTORS_FILE, CONTEXTS_FILE, VERTICES_FILE])
-def test_damaged_files_are_refused(embedding: Embedding, tmp_path: Path, name: str) -> None:
-    """A file that is cut short or missing is a DataError."""
-    write_embedding(embedding, tmp_path)
-    file = tmp_path / name
-    file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(DataError):
-        read_embedding(tmp_path)
-    file.unlink()
-    with pytest.raises(DataError, match="cannot be read"):
-        read_embedding(tmp_path)

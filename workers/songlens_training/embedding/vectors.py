@@ -1,4 +1,4 @@
-"""The result of network embedding: a vector for each vertex, and the files that hold it."""
+"""The result of network embedding: a vector for each vertex, and word2vec's text form of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 from songlens_shared.errors import DataError
 from songlens_training.graph.graph import Vertex, VertexType
 from songlens_training.graph.names import parse_vertex, vertex_name
-
-VECTORS_FILE = "vectors.npy"
-CONTEXTS_FILE = "contexts.npy"
-VERTICES_FILE = "vertices.txt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,28 +28,6 @@ class Embedding:
         """Return the keys (n) and vectors (n, D) of one type of vertex, in the graph's order."""
         rows = [row for row, vertex in enumerate(self.vertices) if vertex.type is kind]
         return [self.vertices[row].key for row in rows], self.vectors[rows]
-
-
-def write_embedding(embedding: Embedding, folder: Path) -> None:
-    """Write vectors.npy, contexts.npy and vertices.txt (one vertex name a line, in row order)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / VECTORS_FILE, embedding.vectors)
-    np.save(folder / CONTEXTS_FILE, embedding.contexts)
-    names = "".join(f"{vertex_name(vertex)}\n" for vertex in embedding.vertices)
-    (folder / VERTICES_FILE).write_text(names, encoding="utf-8")
-
-
-def read_embedding(folder: Path) -> Embedding:
-    """Read what `write_embedding` wrote. Raises `DataError` when a file is missing or does not fit."""
-    try:
-        vectors = np.load(folder / VECTORS_FILE, allow_pickle=False)
-        contexts = np.load(folder / CONTEXTS_FILE, allow_pickle=False)
-        names = (folder / VERTICES_FILE).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"The embedding in {folder} cannot be read: {error}") from error
-    if vectors.ndim != 2 or vectors.shape != contexts.shape or len(names) != len(vectors):
-        raise DataError(f"The files of the embedding in {folder} do not belong together.")
-    return Embedding(vertices=[parse_vertex(name) for name in names], vectors=vectors, contexts=contexts)
 
 
 def write_word2vec(embedding: Embedding, path: Path, name: Callable[[Vertex], str] = vertex_name) -> None:

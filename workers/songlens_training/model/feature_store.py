@@ -13,7 +13,7 @@ import os
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +176,3 @@ class StoredFeatures:
         rows = np.empty((len(self), self.dimensions), np.float32)
         self.copy_into(rows)
         return rows
-
-    def of(self, positions: Iterable[int]) -> StoredFeatures:
-        """Return the features of some of the images, by their positions."""
-        return StoredFeatures(self.store, [self.digests[position] for position in positions])
