@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songlens_shared.errors import DataError
+from songlens_training.graph import edge_list
 from songlens_training.graph.adjacency import adjacency
-from songlens_training.graph.edge_list import read_edge_list, read_foreign_edge_list, write_edge_list
+from songlens_training.graph.edge_list import LARGE_BYTES, read_edge_list, read_foreign_edge_list, write_edge_list
 from songlens_training.graph.graph import Graph, Vertex, VertexType, build_graph, check_graph
 from songlens_training.graph.names import foreign_name, parse_vertex, vertex_name
 from songlens_training.graph.statistics import GraphStatistics, Spread, component_sizes, graph_statistics
@@ -160,12 +162,45 @@ def test_foreign_edge_lists_are_typed_by_prefix(tmp_path: Path) -> None:
     ["a b 1\nb c 2\n", "a b 1\r\nb c 2\r\n", "a\tb\t1\nb \t c\t2", "\n a b 1 \n\n\nb c 2\n", "\ufeffa b 1\nb c 2"],
     ids=["plain", "CRLF", "tabs, no last line break", "blank lines", "byte order mark"],
 )
-def test_edge_lists_of_every_make_are_the_same_graph(tmp_path: Path, text: str) -> None:
-    """Line ends, separators, blank lines and a byte order mark make no difference."""
+@pytest.mark.parametrize("large", [LARGE_BYTES, 0], ids=["by lines", "in columns"])
+def test_edge_lists_of_every_make_are_the_same_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, large: int
+) -> None:
+    """Line ends, separators, blank lines and a byte order mark make no difference, nor does the size of the list."""
+    monkeypatch.setattr(edge_list, "LARGE_BYTES", large)
     (tmp_path / "net.txt").write_bytes(text.encode())
     read = read_foreign_edge_list(tmp_path / "net.txt")
     assert [vertex.key for vertex in read.vertices] == ["a", "b", "c"]
     assert (read.sources.tolist(), read.targets.tolist(), read.weights.tolist()) == ([0, 1], [1, 2], [1, 2])
+
+
+NAMES = st.sampled_from(["a", "b", "雪", '"c"']) | st.text(st.sampled_from("ab\"'#,;\\雪 \t\u3000"), max_size=3)
+WEIGHTS = st.just("1.5") | st.sampled_from(["0.1", "2.5e-3", "+1", "1e3", "1e-60", "0", "-1", "nan", "inf", "x", ""])
+
+
+@given(
+    st.lists(st.tuples(NAMES, NAMES, WEIGHTS), min_size=1, max_size=6),
+    st.sampled_from([" ", "\t", "  "]),
+    st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+@settings(deadline=None, max_examples=300)
+def test_a_large_list_is_read_as_a_small_one(rows: list[tuple[str, str, str]], separator: str, end: str) -> None:
+    """In columns or line by line: the same graph in the same order, or the same refusal, whatever names hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.txt")
+        path.write_bytes("".join(separator.join(row) + end for row in rows).encode())
+        outcomes = []
+        for large in (LARGE_BYTES, 0):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(edge_list, "LARGE_BYTES", large)
+                try:
+                    graph = read_foreign_edge_list(path)
+                except DataError as error:
+                    outcomes.append(error.message)
+                else:
+                    ends = (graph.sources.tolist(), graph.targets.tolist(), graph.weights.tolist())
+                    outcomes.append(str((graph.vertices, ends)))
+        assert outcomes[0] == outcomes[1]
 
 
 def test_repeated_edges_stay(tmp_path: Path) -> None:

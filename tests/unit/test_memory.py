@@ -20,6 +20,7 @@ MARGIN = 0.15
 TRAIN = """
 import sys
 from pathlib import Path
+from pyarrow import compute, csv
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.train import train_embedding
 from songlens_training.graph.edge_list import read_foreign_edge_list
@@ -31,7 +32,7 @@ def peak_bytes():
 
 dimensions, order = int(sys.argv[2]), int(sys.argv[3])
 options = EmbeddingOptions(dimensions=dimensions, order=order, samples=1000, threads=2)
-train_embedding(build_graph({VertexType.SONG: {"a": {"b": 1.0}}}), options)  # compiled code and thread stacks
+train_embedding(build_graph({VertexType.SONG: {"a": {"b": 1.0}}}), options)  # code, libraries' too, and thread stacks
 before = peak_bytes()
 train_embedding(read_foreign_edge_list(Path(sys.argv[1])), options)
 print(peak_bytes() - before)

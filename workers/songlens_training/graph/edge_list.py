@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from songlens_shared.errors import DataError
+from songlens_training.graph.columns import NotInColumns, read_columns
 from songlens_training.graph.graph import Graph, Vertex, VertexType, graph_of_arrays
-from songlens_training.graph.names import PREFIXES, foreign_vertex, parse_vertex, vertex_name
+from songlens_training.graph.names import PREFIXES, foreign_parser, parse_vertex, vertex_name
 
+LARGE_BYTES = 1 << 24
+"""From this size on a list is read in columns."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -40,10 +43,22 @@ def read_foreign_edge_list(path: Path, types: Mapping[str, VertexType] = PREFIXE
     `types` tells the type of a vertex by the beginning of its name; one that begins with none of them is `UNTYPED`.
     Raises `DataError` with the line number for a line of another form, a loop or a bad weight.
     """
-    return _read(path, lambda name: foreign_vertex(name, types))
+    return _read(path, foreign_parser(types))
 
 
 def _read(path: Path, vertex_of: Callable[[str], Vertex]) -> Graph:
+    """Read a large list in columns, and line by line one that is small, of another form, or wrong in some line."""
+    try:
+        if path.stat().st_size >= LARGE_BYTES:
+            return read_columns(path, vertex_of)
+    except (NotInColumns, DataError):
+        pass
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return _read_lines(path, vertex_of)
+
+
+def _read_lines(path: Path, vertex_of: Callable[[str], Vertex]) -> Graph:
     """Read line by line, in bytes, since only ASCII white space separates columns. A name is decoded once."""
     index: dict[bytes, int] = {}
     vertices: list[Vertex] = []

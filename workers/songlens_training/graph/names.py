@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from songlens_shared.errors import DataError
@@ -25,13 +25,20 @@ def parse_vertex(name: str) -> Vertex:
     raise DataError(f"The vertex {name!r} begins with none of: {', '.join(PREFIXES)}.")
 
 
-def foreign_vertex(name: str, types: Mapping[str, VertexType]) -> Vertex:
-    """Return the vertex of a name that was given elsewhere: its key is the whole name.
+def foreign_parser(types: Mapping[str, VertexType]) -> Callable[[str], Vertex]:
+    """Return what makes a vertex of a name that was given elsewhere: its key is the whole name.
 
     Its type is that of the longest prefix in `types` that it begins with, else `UNTYPED`.
     """
-    known = max((prefix for prefix in types if name.startswith(prefix)), key=len, default=None)
-    return Vertex(VertexType.UNTYPED if known is None else types[known], name)
+    longest_first = sorted(types.items(), key=lambda item: -len(item[0]))
+
+    def parse(name: str) -> Vertex:
+        for prefix, kind in longest_first:
+            if name.startswith(prefix):
+                return Vertex(kind, name)
+        return Vertex(VertexType.UNTYPED, name)
+
+    return parse
 
 
 def foreign_name(vertex: Vertex) -> str:

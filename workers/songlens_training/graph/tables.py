@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from songlens_shared.errors import DataError
 from songlens_training.graph.graph import Graph, Vertex, VertexType, check_graph, graph_of
-from songlens_training.graph.names import PREFIXES, foreign_vertex
+from songlens_training.graph.names import PREFIXES, foreign_parser
 from songlens_workers.models.manifest import IMAGES, SONGS
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _column_vertices(
     keys = table.column(name).combine_chunks()
     names = keys.dictionary.to_pylist()
     if f"{name}_type" not in table.column_names:
-        return _positions(keys), [foreign_vertex(key, types) for key in names]
+        return _positions(keys), list(map(foreign_parser(types), names))
     kinds = table.column(f"{name}_type").combine_chunks()
     unknown = [kind for kind in kinds.dictionary.to_pylist() if kind not in _TYPE_NAMES]
     if unknown:
