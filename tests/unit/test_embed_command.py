@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from songlens_shared.errors import ConfigError, DataError
 from songlens_training.commands import embed
-from songlens_training.commands.embedding_options import embedding_options
+from songlens_training.commands.options.embedding import EmbeddingFlags
 from songlens_training.embedding import train
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.sampling import HPE, LINE, SMORE
@@ -161,11 +161,11 @@ def test_places_that_are_not_there_are_named(app: typer.Typer, edges: Path, tmp_
 
 def test_samplings_have_their_own_settings() -> None:
     """The names of the command line are the samplings of the library, and its defaults those of EmbeddingOptions."""
-    assert embedding_options() == EmbeddingOptions()
-    assert embedding_options(sampling="line").sampling == LINE
-    assert embedding_options(sampling="smore").sampling == SMORE
-    assert embedding_options(sampling="hpe").sampling == HPE
-    walks = embedding_options(sampling="hpe", walk_steps=2, regularisation=0.0, noise="typed").sampling
+    assert EmbeddingFlags().options() == EmbeddingOptions()
+    assert EmbeddingFlags(sampling="line").options().sampling == LINE
+    assert EmbeddingFlags(sampling="smore").options().sampling == SMORE
+    assert EmbeddingFlags(sampling="hpe").options().sampling == HPE
+    walks = EmbeddingFlags(sampling="hpe", walk_steps=2, regularisation=0.0, noise="typed").options().sampling
     assert (walks.walk_steps, walks.regularisation, walks.noise) == (2, 0.0, "typed")
 
 

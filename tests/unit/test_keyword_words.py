@@ -9,7 +9,7 @@ import pytest
 
 from songlens_shared.errors import ConfigError, DataError
 from songlens_training.catalogue.songs import Song
-from songlens_training.commands.keyword_options import keyword_options
+from songlens_training.commands.options.keywords import KeywordFlags
 from songlens_training.keywords.dictionary import UserWord
 from songlens_training.keywords.options import KeywordOptions
 from songlens_training.keywords.selection import find_keywords
@@ -82,10 +82,10 @@ def test_the_command_line_gathers_words_from_everywhere(tmp_path: Path) -> None:
     """Repeated options and files add up; what is not given is the default."""
     allow, deny = written(tmp_path / "allow", "山\n"), written(tmp_path / "deny", "东西\n")
     words = [written(tmp_path / "a", "极光 n\n"), written(tmp_path / "b", "星轨 n\n")]
-    options = keyword_options(
-        count=9, allow=["雪"], allow_files=[allow], deny_files=[deny], dictionaries=words, tags=["v"], min_songs=2
+    given = KeywordFlags(
+        keywords=9, allow=["雪"], allow_file=[allow], deny_file=[deny], dictionary=words, tag=["v"], min_songs=2
     )
-    assert options == KeywordOptions(
+    assert given.options() == KeywordOptions(
         count=9,
         allow=frozenset("雪山"),
         deny=frozenset({"东西"}),
@@ -93,9 +93,9 @@ def test_the_command_line_gathers_words_from_everywhere(tmp_path: Path) -> None:
         tags=frozenset("v"),
         min_songs=2,
     )
-    assert keyword_options() == KeywordOptions()
+    assert KeywordFlags().options() == KeywordOptions()
     with pytest.raises(ConfigError, match="both allowed and denied: 山"):
-        keyword_options(allow_files=[allow], deny=["山"])
+        KeywordFlags(allow_file=[allow], deny=["山"]).options()
 
 
 def test_options_survive_a_manifest() -> None:

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from songlens_shared.broker import broker_errors, connect, resolve_url
-from songlens_training.commands.backbone import open_backbone
-from songlens_training.commands.options import Device, Threads, Weights
+from songlens_training.commands.options.backbone import WeightFlags
+from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.rows import print_rows
 from songlens_training.commands.stores import Models, Redis, described, newest_version, open_store
@@ -43,13 +43,13 @@ def add_songs(
             _publish(console, built, store, redis, progress)
 
 
+@grouped
 def add_images(
     source: NewImages,
+    vision: WeightFlags,
     base: BaseVersion = None,
     models: Models = None,
-    weights: Weights = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    threads: Annotated[int | None, typer.Option(help="Threads.", min=1)] = None,
     publish: Publish = False,
     redis: Redis = None,
 ) -> None:
@@ -60,7 +60,7 @@ def add_images(
     chosen = base or newest_version(store)
     name = store.manifest(chosen).backbone.name
     with progress_bars(console) as progress:
-        backbone = open_backbone(name, weights, device, threads, progress)
+        backbone = vision.open(name, threads, progress)
         built = add(source, chosen, store, backbone, progress=progress)
         _show(console, built)
         if publish:

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from songlens_shared.broker import home
 from songlens_shared.errors import DataError
+from songlens_training.commands.options.collecting import ImageFlags, OpenverseFlags, WebFlags
+from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -22,14 +24,14 @@ if TYPE_CHECKING:
     from songlens_training.collect.report import Report
     from songlens_training.collect.sources import Candidate
 
-_OPENVERSE = "Openverse"
-_IMAGES = "Which images"
-_WEB = "How the web is asked"
-
 _REASONS_SHOWN = 3
 
 
+@grouped
 def collect(
+    pictures: ImageFlags,
+    openverse: OpenverseFlags,
+    web: WebFlags,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,80 +49,16 @@ def collect(
     per_keyword: Annotated[int, typer.Option(help="Images wanted for each keyword.", min=1)] = 100,
     out: Annotated[Path | None, typer.Option(help="Folder of the catalogue; by default one in SONGLENS_HOME.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be fetched; write nothing.")] = False,
-    licences: Annotated[
-        str,
-        typer.Option(help="Codes, such as cc0,pdm,by,by-sa; without it, any.", rich_help_panel=_IMAGES),
-    ] = "",
-    min_side: Annotated[int, typer.Option(help="Pixels of the short side.", rich_help_panel=_IMAGES, min=1)] = 100,
-    max_mebibytes: Annotated[
-        int, typer.Option(help="Size of an image file at most.", rich_help_panel=_IMAGES, min=1)
-    ] = 32,
-    near_duplicates: Annotated[
-        int,
-        typer.Option(
-            help="Images whose perceptual hashes differ in so many of 64 bits are one; -1 keeps all but equal files.",
-            rich_help_panel=_IMAGES,
-            min=-1,
-            max=32,
-        ),
-    ] = 4,
-    openverse_url: Annotated[
-        str, typer.Option(help="Address of the Openverse service.", rich_help_panel=_OPENVERSE)
-    ] = "https://api.openverse.org",
-    token: Annotated[
-        str | None,
-        typer.Option(
-            help="Access token of Openverse.",
-            envvar="SONGLENS_OPENVERSE_TOKEN",
-            rich_help_panel=_OPENVERSE,
-        ),
-    ] = None,
-    page_size: Annotated[
-        int, typer.Option(help="Results a page; more than 20 need a token.", rich_help_panel=_OPENVERSE, min=1, max=500)
-    ] = 20,
-    search_interval: Annotated[
-        float, typer.Option(help="Seconds from one search to the next.", rich_help_panel=_OPENVERSE, min=0)
-    ] = 1.0,
-    contact: Annotated[
-        str,
-        typer.Option(
-            help="Mail address or page that the User-Agent names; some hosts ask for it.", rich_help_panel=_WEB
-        ),
-    ] = "",
-    per_host: Annotated[
-        int, typer.Option(help="Requests to one host at the same time.", rich_help_panel=_WEB, min=1)
-    ] = 2,
-    interval: Annotated[
-        float, typer.Option(help="Seconds between requests to one host.", rich_help_panel=_WEB, min=0)
-    ] = 0.2,
-    connections: Annotated[
-        int, typer.Option(help="Requests at the same time in all.", rich_help_panel=_WEB, min=1)
-    ] = 16,
-    attempts: Annotated[int, typer.Option(help="Attempts at each image.", rich_help_panel=_WEB, min=1)] = 4,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for the next bytes.", rich_help_panel=_WEB, min=0.1)
-    ] = 20.0,
-    allow_private: Annotated[
-        list[str] | None,
-        typer.Option(help="Host that may have a private address; repeat it for more.", rich_help_panel=_WEB),
-    ] = None,
-    proxy: Annotated[str | None, typer.Option(help="http:// URL of a proxy.", rich_help_panel=_WEB)] = None,
 ) -> None:
     """Collect images for keywords, with licence and attribution; the same command goes on after an interruption.
 
     Hosts are asked slowly, and only for what their robots.txt lets programs have. Files that are no images, damaged or
     too small are refused; images that show the same become one.
     """
-    from songlens_training.collect.checks import ImageChecks
     from songlens_training.collect.collect import collect as collect_images
     from songlens_training.collect.collect import preview
     from songlens_training.collect.licences import checked_licences
-    from songlens_training.collect.openverse import OpenverseOptions
     from songlens_training.collect.options import CollectOptions
-    from songlens_training.collect.politeness import Politeness
-    from songlens_training.collect.retry import RetryPolicy
-    from songlens_training.collect.web import WebOptions
-    from songlens_workers.vision.limits import ImageLimits
 
     console = Console()
     translations, words = _wanted(console, keyword or [], keywords, queries)
@@ -129,20 +67,11 @@ def collect(
         keywords=words,
         per_keyword=per_keyword,
         queries=translations,
-        licences=checked_licences(licences.split(",")),
-        near_duplicate_bits=None if near_duplicates < 0 else near_duplicates,
-        checks=ImageChecks(limits=ImageLimits(max_image_bytes=max_mebibytes << 20), min_side=min_side),
-        openverse=OpenverseOptions(
-            base_url=openverse_url, token=token, page_size=page_size, interval_s=search_interval
-        ),
-        web=WebOptions(
-            politeness=Politeness(per_host=per_host, interval_s=interval, connections=connections),
-            retry=RetryPolicy(attempts=attempts),
-            read_timeout_s=timeout,
-            contact=contact,
-            allow_private=frozenset(allow_private or ()),
-            proxy=proxy,
-        ),
+        licences=checked_licences(pictures.licences.split(",")),
+        near_duplicate_bits=None if pictures.near_duplicates < 0 else pictures.near_duplicates,
+        checks=pictures.checks(),
+        openverse=openverse.options(),
+        web=web.options(),
     )
     if dry_run:
         _show_preview(console, asyncio.run(preview(options)))

@@ -12,22 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from songlens_shared.errors import ConfigError
-from songlens_training.commands.embedding_options import embedding_options
-from songlens_training.commands.options import (
-    Dimensions,
-    LearningRate,
-    Negatives,
-    NoiseKind,
-    Normalise,
-    Order,
-    Regularisation,
-    Samples,
-    Sampling,
-    Seed,
-    StartKind,
-    Threads,
-    WalkSteps,
-)
+from songlens_training.commands.options.embedding import EmbeddingFlags
+from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars
 from songlens_training.graph.graph import Graph, VertexType
 from songlens_training.graph.names import PREFIXES
@@ -54,23 +40,12 @@ CheckpointFile = Annotated[
 ]
 
 
+@grouped
 def command(
     edges: Edges,
     out: Out,
+    embedding: EmbeddingFlags,
     types: Types = None,
-    dimensions: Dimensions = 128,
-    order: Order = 2,
-    samples: Samples = None,
-    sampling: Sampling = "balanced",
-    noise: NoiseKind = None,
-    walk_steps: WalkSteps = None,
-    regularisation: Regularisation = None,
-    negatives: Negatives = 5,
-    learning_rate: LearningRate = 0.025,
-    start: StartKind = "propagated",
-    normalise: Normalise = True,
-    threads: Threads = None,
-    seed: Seed = 1,
     device: TrainingDevice = "auto",
     checkpoint: CheckpointFile = None,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", min=0)] = 60.0,
@@ -90,22 +65,7 @@ def command(
     from songlens_training.graph.statistics import graph_statistics
 
     console = Console()
-    options = embedding_options(
-        dimensions=dimensions,
-        order=order,
-        samples=samples,
-        sampling=sampling,
-        noise=noise,
-        walk_steps=walk_steps,
-        regularisation=regularisation,
-        negatives=negatives,
-        learning_rate=learning_rate,
-        start=start,
-        normalise=normalise,
-        threads=threads,
-        seed=seed,
-        device=device,
-    )
+    options = embedding.options(device)
     checkpointing = (
         None if checkpoint is None else Checkpointing(path=checkpoint, every_s=checkpoint_every, resume=resume)
     )
@@ -118,8 +78,8 @@ def command(
     _show(console, graph_statistics(graph))
     _state_memory(console, graph, options, ignore=ignore_memory)
     with progress_bars(console) as progress:
-        embedding = train_embedding(graph, options, reporting(progress), checkpointing=checkpointing)
-        written = write_files(embedding, out, name, progress)
+        trained = train_embedding(graph, options, reporting(progress), checkpointing=checkpointing)
+        written = write_files(trained, out, name, progress)
     if checkpoint is not None:
         checkpoint.unlink()
     console.print(f"Written: {', '.join(escape(str(path)) for path in written)}", highlight=False, soft_wrap=True)

@@ -10,48 +10,14 @@ from rich.console import Console
 
 from songlens_shared.broker import home
 from songlens_shared.errors import ConfigError
-from songlens_training.commands.backbone import open_backbone
 from songlens_training.commands.default_verb import DEFAULT_VERB, DefaultVerbGroup
-from songlens_training.commands.evaluation_options import (
-    Confidence,
-    DrawSeed,
-    HoldOut,
-    ImagesK,
-    OptionalImages,
-    Out,
-    Queries,
-    Repeats,
-    Resamples,
-    Similar,
-    SimilarWordCounts,
-    SongsPerImage,
-    numbers,
-)
-from songlens_training.commands.experiment import learn_experiment, open_sources, query_source
-from songlens_training.commands.keyword_options import keyword_options
-from songlens_training.commands.options import (
-    Allow,
-    AllowFiles,
-    BackboneName,
-    Deny,
-    DenyFiles,
-    Device,
-    Dictionaries,
-    Dimensions,
-    Folding,
-    KeywordCount,
-    MaxSongShare,
-    MinLength,
-    MinOccurrences,
-    MinSongs,
-    Samples,
-    Seed,
-    Songs,
-    Tags,
-    Threads,
-    Titles,
-    Weights,
-)
+from songlens_training.commands.experiment import learn_experiment
+from songlens_training.commands.options.backbone import BackboneFlags
+from songlens_training.commands.options.catalogue import Songs
+from songlens_training.commands.options.embedding import EmbeddingDevice, EmbeddingFlags
+from songlens_training.commands.options.groups import grouped
+from songlens_training.commands.options.keywords import KeywordFlags
+from songlens_training.commands.options.measuring import Out, TableFlags
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.stores import Models, open_store
 from songlens_training.commands.sweep import sweep
@@ -61,47 +27,28 @@ if TYPE_CHECKING:
     from songlens_training.evaluate.version import OpenVersion
     from songlens_training.progress import Progress
 
+OptionalImages = Annotated[
+    Path | None,
+    typer.Option(help="Images to learn from: a folder per keyword, or a manifest (.jsonl, .csv, .parquet)."),
+]
+
 command = typer.Typer(cls=DefaultVerbGroup, no_args_is_help=True, help="Measure how good the recommendations are.")
 command.command("sweep")(sweep)
 
 
 @command.command(DEFAULT_VERB)
+@grouped
 def run(
     songs: Songs,
     out: Out,
+    measuring: TableFlags,
+    vision: BackboneFlags,
+    words: KeywordFlags,
+    embedding: EmbeddingFlags,
     images: OptionalImages = None,
-    queries: Queries = None,
-    hold_out: HoldOut = 0.1,
     model: Annotated[str | None, typer.Option(help="Evaluate this model version instead of learning one.")] = None,
     models: Models = None,
-    similar: Similar = None,
-    n: SimilarWordCounts = "0,5,10,50,100",
-    images_k: ImagesK = 5,
-    songs_per_image: SongsPerImage = 2,
-    repeats: Repeats = 20,
-    resamples: Resamples = 2000,
-    confidence: Confidence = 0.95,
-    draw_seed: DrawSeed = 1,
-    backbone: BackboneName = "vgg19",
-    weights: Weights = None,
-    device: Device = "auto",
-    keywords: KeywordCount = 72,
-    titles: Titles = True,
-    folding: Folding = True,
-    dictionary: Dictionaries = None,
-    tag: Tags = None,
-    allow: Allow = None,
-    allow_file: AllowFiles = None,
-    deny: Deny = None,
-    deny_file: DenyFiles = None,
-    min_length: MinLength = 2,
-    min_songs: MinSongs = 1,
-    max_song_share: MaxSongShare = 1.0,
-    min_occurrences: MinOccurrences = 1,
-    dimensions: Dimensions = 128,
-    samples: Samples = None,
-    seed: Seed = 1,
-    threads: Threads = None,
+    embedding_device: EmbeddingDevice = "auto",
 ) -> None:
     """Compare the proposed method with keyword matching, popularity and chance (the verb that need not be named).
 
@@ -109,56 +56,29 @@ def run(
     version built before is evaluated on --queries.
     """
     from songlens_training.commands.evaluation_screen import show_evaluation
-    from songlens_training.embedding.options import EmbeddingOptions
-    from songlens_training.evaluate.evaluation import EvaluationOptions, evaluate
+    from songlens_training.evaluate.evaluation import evaluate
     from songlens_training.evaluate.held_out import trial_of
     from songlens_training.evaluate.plots import plot_evaluation
     from songlens_training.evaluate.report import write_reports
     from songlens_training.evaluate.results import open_results
-    from songlens_training.evaluate.systems import Retrieval
     from songlens_training.model.learn import BuildOptions, Catalogue
 
     console = Console()
-    options = EvaluationOptions(
-        similar_words=numbers(n, "--n"),
-        retrieval=Retrieval(images_k=images_k, songs_per_image=songs_per_image),
-        repeats=repeats,
-        resamples=resamples,
-        confidence=confidence,
-        seed=draw_seed,
-    )
-    options.check()
-    _check_inputs(images, model, queries)
+    options = measuring.options()
+    _check_inputs(images, model, measuring.queries)
     open_results(out)
     with progress_bars(console) as progress:
-        sources = open_sources(similar, progress)
+        sources = measuring.open_sources(progress)
         if model is not None:
-            version = _open_version(models, model, weights, device, threads, progress)
-            trial = _version_trial(version, queries, songs, images_k, out, progress)
+            version = _open_version(models, model, vision, embedding.threads, progress)
+            trial = _version_trial(version, measuring.queries, songs, measuring.images_k, out, progress)
         else:
-            build = BuildOptions(
-                keywords=keyword_options(
-                    count=keywords,
-                    titles=titles,
-                    folding=folding,
-                    dictionaries=dictionary,
-                    tags=tag,
-                    allow=allow,
-                    allow_files=allow_file,
-                    deny=deny,
-                    deny_files=deny_file,
-                    min_length=min_length,
-                    min_songs=min_songs,
-                    max_song_share=max_song_share,
-                    min_occurrences=min_occurrences,
-                ),
-                embedding=EmbeddingOptions(dimensions=dimensions, samples=samples, seed=seed, threads=threads),
-            )
-            network = open_backbone(backbone, weights, device, threads, progress)
-            source = query_source(queries, hold_out, draw_seed)
+            build = BuildOptions(keywords=words.options(), embedding=embedding.options(embedding_device))
+            network = vision.open_chosen(embedding.threads, progress)
             assert images is not None  # _check_inputs has seen to it
             catalogue = Catalogue(songs=songs, images=images)
-            trial = trial_of(learn_experiment(catalogue, source, network, build, out, progress), images_k)
+            experiment = learn_experiment(catalogue, measuring.query_source(), network, build, out, progress)
+            trial = trial_of(experiment, measuring.images_k)
         evaluation = evaluate(trial, sources, options, progress)
         written = write_reports(out, evaluation, trial.about)
         written += plot_evaluation(evaluation, out)
@@ -176,13 +96,13 @@ def _check_inputs(images: Path | None, model: str | None, queries: Path | None) 
 
 
 def _open_version(
-    models: str | None, version: str, weights: Path | None, device: str, threads: int | None, progress: Progress
+    models: str | None, version: str, vision: BackboneFlags, threads: int | None, progress: Progress
 ) -> OpenVersion:
     """Open a version with the backbone that it names."""
     from songlens_training.evaluate.version import OpenVersion
 
     store = open_store(models)
-    backbone = open_backbone(store.manifest(version).backbone.name, weights, device, threads, progress)
+    backbone = vision.open(store.manifest(version).backbone.name, threads, progress)
     return OpenVersion(store, version, backbone)
 
 

@@ -13,23 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from songlens_training.commands.keyword_options import keyword_options
-from songlens_training.commands.options import (
-    Allow,
-    AllowFiles,
-    Deny,
-    DenyFiles,
-    Dictionaries,
-    Folding,
-    KeywordCount,
-    MaxSongShare,
-    MinLength,
-    MinOccurrences,
-    MinSongs,
-    Songs,
-    Tags,
-    Titles,
-)
+from songlens_training.commands.options.catalogue import Songs
+from songlens_training.commands.options.groups import grouped
+from songlens_training.commands.options.keywords import KeywordFlags
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.rows import print_rows
 
@@ -37,25 +23,14 @@ _CONTEXT = 5
 """Characters on either side of the word in an example on the screen."""
 
 
+@grouped
 def keywords(
     songs: Songs,
+    words: KeywordFlags,
     images: Annotated[
         Path | None,
         typer.Option(help="Images: a folder per keyword, or a manifest; without them, nouns can become keywords."),
     ] = None,
-    count: KeywordCount = 72,
-    titles: Titles = True,
-    folding: Folding = True,
-    dictionary: Dictionaries = None,
-    tag: Tags = None,
-    allow: Allow = None,
-    allow_file: AllowFiles = None,
-    deny: Deny = None,
-    deny_file: DenyFiles = None,
-    min_length: MinLength = 2,
-    min_songs: MinSongs = 1,
-    max_song_share: MaxSongShare = 1.0,
-    min_occurrences: MinOccurrences = 1,
     processes: Annotated[int | None, typer.Option(help="Processes; without it, one a processor.", min=1)] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="JSONL file for refused rows, each with line and reason.")
@@ -73,21 +48,7 @@ def keywords(
 
     if out is not None:
         check_report_path(out)
-    options = keyword_options(
-        count=count,
-        titles=titles,
-        folding=folding,
-        dictionaries=dictionary,
-        tags=tag,
-        allow=allow,
-        allow_files=allow_file,
-        deny=deny,
-        deny_files=deny_file,
-        min_length=min_length,
-        min_songs=min_songs,
-        max_song_share=max_song_share,
-        min_occurrences=min_occurrences,
-    )
+    options = words.options()
     console = Console()
     # JSON has standard output to itself.
     with progress_bars(Console(stderr=True) if as_json else console) as progress, RejectLog(rejects) as log:
