@@ -122,6 +122,7 @@ def test_photos_that_look_like_another_theme_are_wrong() -> None:
     counts as similar; their keywords come first among the worst."""
     found = evaluate(trial(wrong_images=24), [Listed()], OPTIONS)
     assert found.nearest_image_right == value(found, PROPOSED, 0) == value(found, KM, 0) == 0.75
+    assert found.neighbours_right == [0.75] * 5
     assert value(found, PROPOSED, 2) == value(found, KM, 2) == 1.0
     worst = found.keywords[0]
     assert worst.nearest_image_right == worst.precision[Cell("planted", PROPOSED, 0, PRECISION)] == 0.75

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from songlens_shared.errors import ConfigError
 from songlens_training.evaluate.bootstrap import Bootstrap, Interval
@@ -108,7 +109,13 @@ class Evaluation:
     lists: Mapping[str, ListScores]
     keywords: Sequence[KeywordScores]
     """By precision@10 of the proposed system at the least n, the worst first."""
-    nearest_image_right: float
+    neighbours_right: Sequence[float]
+    """Of the nearest, the second nearest, ... image: the share of query images whose keyword it has."""
+
+    @property
+    def nearest_image_right(self) -> float:
+        """The share of query images whose nearest catalogue image has their keyword."""
+        return self.neighbours_right[0]
 
 
 def evaluate(
@@ -151,7 +158,7 @@ def evaluate(
         proposed_minus_km=_intervals({PROPOSED: scores[PROPOSED] - scores[KM]}, truth, bootstrap),
         lists=_list_scores(lists, model, bootstrap),
         keywords=_keyword_scores(scores, truth, trial),
-        nearest_image_right=float(_nearest_right(trial).mean()),
+        neighbours_right=_neighbours_right(trial)[:, : options.retrieval.images_k].mean(axis=0).tolist(),
     )
 
 
@@ -213,15 +220,16 @@ def _source_counts(truth: GroundTruth) -> dict[str, SourceCounts]:
     }
 
 
-def _nearest_right(trial: Trial) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return bool (Q,): whether the nearest catalogue image has the query image's keyword."""
-    nearest = trial.neighbours[:, 0].tolist()
-    pairs = zip(nearest, trial.queries, strict=True)
-    return np.array([trial.model.image_keywords[image] == query.keyword for image, query in pairs])
+def _neighbours_right(trial: Trial) -> NDArray[np.bool_]:
+    """Return bool (Q, I): whether a neighbour image has the query image's keyword."""
+    keywords = np.array(trial.model.image_keywords)
+    own = np.array([query.keyword for query in trial.queries])
+    right: NDArray[np.bool_] = keywords[trial.neighbours] == own[:, None]
+    return right
 
 
 def _keyword_scores(scores: Mapping[str, Scores], truth: GroundTruth, trial: Trial) -> list[KeywordScores]:
-    words, right = np.array(truth.keywords), _nearest_right(trial)
+    words, right = np.array(truth.keywords), _neighbours_right(trial)[:, 0]
     found = [_of_keyword(keyword, words == keyword, scores, truth, right) for keyword in np.unique(words).tolist()]
     worst = Cell(truth.judgements[0].source, PROPOSED, min(truth.similar_words), PRECISION)
     return sorted(found, key=lambda own: (own.precision[worst], own.keyword))
@@ -229,10 +237,10 @@ def _keyword_scores(scores: Mapping[str, Scores], truth: GroundTruth, trial: Tri
 
 def _of_keyword(
     keyword: str,
-    own: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    own: NDArray[np.bool_],
     scores: Mapping[str, Scores],
     truth: GroundTruth,
-    right: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    right: NDArray[np.bool_],
 ) -> KeywordScores:
     precision: dict[Cell, float] = {}
     for system, values in scores.items():

@@ -58,7 +58,7 @@ def evaluation_json(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[st
         "about": about,
         "options": asdict(evaluation.options),
         "query_images": sum(own.queries for own in evaluation.keywords),
-        "nearest_image_right": evaluation.nearest_image_right,
+        "neighbour_images_right": evaluation.neighbours_right,
         "systems": list(evaluation.systems),
         "absent": evaluation.absent,
         "sources": {name: asdict(counts) for name, counts in evaluation.sources.items()},
@@ -112,7 +112,8 @@ def facts(evaluation: Evaluation, about: Mapping[str, Any]) -> Iterator[str]:
         f"{len(evaluation.keywords)} keywords; {_left_out(about)} left out."
     )
     yield (
-        f"The nearest image has the query image's keyword for {evaluation.nearest_image_right:.1%} of them. "
+        f"The nearest image has the query image's keyword for {evaluation.nearest_image_right:.1%} of them"
+        f"{_further(evaluation.neighbours_right[1:])}. "
         f"{options.retrieval.images_k} images x {options.retrieval.songs_per_image} songs."
     )
     yield (
@@ -124,6 +125,10 @@ def facts(evaluation: Evaluation, about: Mapping[str, Any]) -> Iterator[str]:
             yield f"{sum(refused.values())} rows of {source} refused: {', '.join(refused)} (rejects.jsonl)."
     for system, reason in evaluation.absent.items():
         yield f"{SYSTEM_NAMES[system]} is absent: {reason}."
+
+
+def _further(right: Sequence[float]) -> str:
+    return f", those after it for {', '.join(f'{share:.1%}' for share in right)}" if right else ""
 
 
 def _left_out(about: Mapping[str, Any]) -> str:
