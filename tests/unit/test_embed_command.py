@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import typer
+from gensim.models import KeyedVectors
 from pyarrow import parquet
 from typer.testing import CliRunner
 
@@ -60,6 +61,22 @@ def test_untyped_names_are_embedded_as_they_are(app: typer.Typer, edges: Path, t
     np.testing.assert_array_equal(np.array([line.split(" ")[1:] for line in lines], np.float32), vectors)
     assert "untyped" in shown
     assert "4 edges; 1 components, the largest of 5 vertices; 0 isolated vertices" in shown
+
+
+def test_gensim_loads_the_text_and_finds_the_same_neighbours(app: typer.Typer, edges: Path, tmp_path: Path) -> None:
+    """Its KeyedVectors read names, white space in them encoded, and vectors bit for bit; neighbours are ours by
+    cosine."""
+    (tmp_path / "songs.txt").write_text(
+        "song:海\u3000雪 keyword:雪 2\nsong:2 keyword:雪 1\nsong:2 keyword:海 1\n", "utf-8"
+    )
+    for source in (edges, tmp_path / "songs.txt"):
+        run(app, source, "--out", tmp_path / "ne")
+        read = KeyedVectors.load_word2vec_format(str(tmp_path / "ne.txt"))
+        names, vectors = (tmp_path / "ne.vertices.txt").read_text("utf-8").splitlines(), np.load(tmp_path / "ne.npy")
+        assert read.index_to_key == names
+        np.testing.assert_array_equal(read.vectors, vectors)
+        nearest = int(np.argsort(-vectors @ vectors[0])[1])  # of length 1; the first is the vertex itself
+        assert read.most_similar(names[0], topn=1)[0][0] == names[nearest]
 
 
 def test_what_it_takes_is_said_before_it_starts(app: typer.Typer, edges: Path, tmp_path: Path) -> None:
