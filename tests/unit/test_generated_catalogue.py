@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -72,6 +73,20 @@ def test_a_larger_catalogue_begins_like_a_smaller_one(tmp_path: Path) -> None:
     assert large["truth.jsonl"].startswith(small["truth.jsonl"])
 
 
+def test_a_share_of_the_images_bears_another_keyword(tmp_path: Path) -> None:
+    """About that share, never their own theme's; what the images show, and the photos' keywords, stay."""
+    options = GeneratedOptions(themes=3, songs=9, images_per_theme=40)
+    generate(tmp_path / "right", options, _ignore, processes=1)
+    generate(tmp_path / "noisy", replace(options, mislabelled=0.25), _ignore, processes=1)
+    right, noisy = _files(tmp_path / "right"), _files(tmp_path / "noisy")
+    assert {name for name in right if right[name] != noisy[name]} == {"images.jsonl", "catalogue.json"}
+    rows = [[json.loads(line) for line in files["images.jsonl"].splitlines()] for files in (right, noisy)]
+    wrong = [(a, b) for a, b in zip(*rows, strict=True) if a != b]
+    assert 0.15 * 120 < len(wrong) < 0.35 * 120
+    assert all(a | {"keywords": b["keywords"]} == b for a, b in wrong)
+    assert {b["keywords"][0] for _, b in wrong} == {theme.keyword for theme in THEMES[:3]}
+
+
 def test_a_whole_catalogue_is_left_alone(tmp_path: Path) -> None:
     """The second call with the same options writes nothing."""
     generate(tmp_path / "made", SMALL, _ignore, processes=1)
@@ -124,10 +139,13 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
         {"themes": 0},
         {"themes": len(THEMES) + 1},
         {"images": 35},
+        {"mislabelled": 1.0},
+        {"mislabelled": float("nan")},
+        {"mislabelled": 0.1, "themes": 1},
     ],
     ids=str,
 )
-def test_nonsense_is_refused(tmp_path: Path, nonsense: dict[str, int]) -> None:
+def test_nonsense_is_refused(tmp_path: Path, nonsense: dict[str, Any]) -> None:
     """Options that make no catalogue raise `DataError` that names the option, and write nothing."""
     with pytest.raises(DataError, match=next(iter(nonsense))):
         generate(tmp_path / "made", GeneratedOptions(**nonsense), _ignore)

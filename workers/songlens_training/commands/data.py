@@ -30,6 +30,7 @@ def generate(
     images_per_theme: Annotated[int, typer.Option(help="Images of each theme.")] = 24,
     images: Annotated[int | None, typer.Option(help="Images in all, instead of --images-per-theme.")] = None,
     queries_per_theme: Annotated[int, typer.Option(help="Photos of each theme to send, not among the images.")] = 1,
+    mislabelled: Annotated[float, typer.Option(help="Share of images that bear another theme's keyword.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same catalogue.")] = 7,
     out: Out = None,
 ) -> None:
@@ -44,6 +45,7 @@ def generate(
         images_per_theme=images_per_theme,
         images=images,
         queries_per_theme=queries_per_theme,
+        mislabelled=mislabelled,
     )
     folder = out or _catalogues() / "generated"
     console = Console()

@@ -51,6 +51,8 @@ class GeneratedOptions:
     images: catalogue images in all, at least one for each theme (the paper has 33,459). They are spread over the
         themes as evenly as can be, the first ones getting the rest; `images_per_theme` then has no effect.
     queries_per_theme: photos of each theme to be sent as requests, not among the images; 0 for none.
+    mislabelled: share of the catalogue images, from 0 to below 1, that bear the keyword of another theme, as some
+        images that were found by searching for a keyword do.
     """
 
     seed: int = 7
@@ -59,6 +61,7 @@ class GeneratedOptions:
     images_per_theme: int = 24
     images: int | None = None
     queries_per_theme: int = 1
+    mislabelled: float = 0.0
 
     def check(self) -> None:
         """Raise `DataError` if these numbers make no catalogue."""
@@ -69,6 +72,10 @@ class GeneratedOptions:
         _check_whole("queries_per_theme", self.queries_per_theme, 0)
         if self.images is not None:
             _check_whole("images", self.images, self.themes)
+        if not 0 <= self.mislabelled < 1:
+            raise DataError(f"mislabelled must be a share from 0 to below 1, not {self.mislabelled}.")
+        if self.mislabelled and self.themes == 1:
+            raise DataError("Images of a single theme cannot be mislabelled: there is no other.")
 
     def images_of(self, theme: int) -> int:
         """Return how many catalogue images theme number `theme` (0-based, below `themes`) gets."""
@@ -150,7 +157,7 @@ def _write(folder: Path, options: GeneratedOptions, progress: Progress, processe
         progress(done, total)
     for painted in _paint_all(folder, pictures, processes):
         progress(done + painted, total)
-    _write_rows(folder / "images.jsonl", (_image_row(p) for p in pictures if p.kind == "images"))
+    _write_rows(folder / "images.jsonl", (_image_row(p, options) for p in pictures if p.kind == "images"))
     _write_rows(folder / "queries.jsonl", (_query_row(p) for p in pictures if p.kind == "queries"))
     _write_rows(folder / "catalogue.json", [_description(options)])
 
@@ -201,14 +208,23 @@ def _paint_all(folder: Path, pictures: list[Picture], processes: int | None) -> 
         yield from (count for count, _ in enumerate(pool.map(paint, folders, pictures, chunksize=8), 1))
 
 
-def _image_row(picture: Picture) -> dict[str, Any]:
+def _image_row(picture: Picture, options: GeneratedOptions) -> dict[str, Any]:
+    """Return the row of an image. Its id tells what it shows, whatever keyword it bears."""
     return {
         "id": f"{THEMES[picture.theme].name}-{picture.number:05d}",
         "path": picture.path.as_posix(),
-        "keywords": [THEMES[picture.theme].keyword],
+        "keywords": [THEMES[_labelled_theme(picture, options)].keyword],
         "licence": "CC0-1.0",
         "attribution": "Songlens, generated",
     }
+
+
+def _labelled_theme(picture: Picture, options: GeneratedOptions) -> int:
+    """Return the theme whose keyword an image bears: nearly always its own."""
+    draw = random.Random(f"{options.seed}/label/{picture.theme}/{picture.number}")
+    if draw.random() >= options.mislabelled:
+        return picture.theme
+    return (picture.theme + draw.randrange(1, options.themes)) % options.themes
 
 
 def _query_row(picture: Picture) -> dict[str, Any]:
