@@ -150,7 +150,7 @@ def test_too_little_memory_is_refused_unless_told_otherwise(
         (("--resume",), "--resume needs --checkpoint FILE"),
         (("--type", "k"), "PREFIX=TYPE"),
         (("--type", "k=planet"), "PREFIX=TYPE"),
-        (("--walk-steps", "3"), "belong to walks"),
+        (("--walk-steps", "3"), "belongs to walks"),
         (("--sampling", "hpe", "--order", "1"), "second-order"),
         (("--device", "tpu"), "auto, cpu, cuda or cuda:N"),
         (("--device", "cuda:99"), "no GPU cuda:99"),

@@ -33,7 +33,9 @@ class TrainingFlags:
         ),
     ] = None
     walk_steps: Annotated[int | None, _option(help="Steps of hpe's walks; 5.", min=1, max=MAX_WALK_STEPS)] = None
-    regularisation: Annotated[float | None, _option(help="How much hpe shrinks vectors; 0.01.", min=0.0)] = None
+    regularisation: Annotated[
+        float | None, _option(help="How much vectors shrink while they are learned; hpe 0.01, else 0.", min=0.0)
+    ] = None
     negatives: Annotated[int, _option(help="Negatives of each sample.", min=0)] = 5
     learning_rate: Annotated[float, _option(help="Learning rate at the start; falls linearly to 0.")] = 0.025
     start: Annotated[
@@ -66,10 +68,8 @@ class TrainingFlags:
         sampling = SAMPLINGS[self.sampling]
         if self.noise is not None:
             sampling = replace(sampling, noise=self.noise)
-        if (self.walk_steps, self.regularisation) != (None, None) and sampling.walk_steps == 0:
-            raise ConfigError(
-                f"--walk-steps and --regularisation belong to walks (--sampling hpe), not to {self.sampling}."
-            )
+        if self.walk_steps is not None and sampling.walk_steps == 0:
+            raise ConfigError(f"--walk-steps belongs to walks (--sampling hpe), not to {self.sampling}.")
         return replace(
             sampling,
             walk_steps=sampling.walk_steps if self.walk_steps is None else self.walk_steps,
