@@ -11,6 +11,8 @@ DATA ?= generated
 WEIGHTS ?=
 # cpu, auto, cu128, ...: which build of torch to take; empty takes the package index's own.
 TORCH_BACKEND ?=
+# Test files run side by side, each in one process.
+TEST_JOBS ?= 2
 SONGLENS_HOME ?= $(ROOT)/.songlens
 export SONGLENS_HOME
 
@@ -38,8 +40,8 @@ $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DATA=open)
 	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA) $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS)))
 
-test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part)
-	cd $(ROOT) && $(BIN)/python -m pytest $(TESTS)
+test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part, TEST_JOBS=N side by side)
+	cd $(ROOT) && $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(TESTS)
 
 check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs
 	cd $(ROOT) && $(BIN)/ruff format --check .
