@@ -147,6 +147,7 @@ def test_a_pickle_with_a_class_in_it_is_refused(tmp_path: Path) -> None:
         gzip.compress(pickle.dumps(["雪 1"])),
         gzip.compress(pickle.dumps(1)),
     ],
+    ids=["not gzip", "not a pickle", "no pairs", "no map"],
 )
 def test_another_pickle_is_refused(tmp_path: Path, content: bytes) -> None:
     """Damage is named, whatever it is."""
