@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,4 +40,6 @@ def start(address: str, out: Path, per_keyword: int, keywords: list[str]) -> sub
 
 
 if __name__ == "__main__":
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
