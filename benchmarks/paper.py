@@ -28,7 +28,7 @@ from songlens_training.evaluate.metrics import HIT, PRECISION
 from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
 from songlens_training.progress import silent
 
-TABLE_WIDTH = 110
+TABLE_WIDTH = 120
 """Characters, for a log as for a screen."""
 
 
