@@ -13,7 +13,7 @@ const GRACE_MS = 2000; // how long past the deadline to wait for the word that i
 async function submit(redis, { lane, id, client, ttl_ms }, payload) {
   const stream = `${AT}:requests:${lane}`;
   const [outcome, number, depth] = await redis.fCall('songlens_submit', {
-    keys: [stream, `${stream}:bytes`, `${AT}:result:${id}`, `${AT}:limits`],
+    keys: [stream, `${stream}:bytes`, `${AT}:result:${id}`, `${AT}:limits`, `${AT}:place:${id}`],
     arguments: [lane, id, client, payload, String(ttl_ms), String(RESULT_TTL_S)],
   });
   if (outcome.toString() !== 'full') return number; // accepted, or pending or done where the id was submitted before

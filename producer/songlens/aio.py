@@ -38,6 +38,10 @@ class AsyncHandle:
         """As `Handle.done`."""
         return await self.client._run(self.client._core.fetch(self.id)) is not None
 
+    async def cancel(self) -> bool:
+        """As `Handle.cancel`."""
+        return await self.client.cancel(self.id)
+
 
 class AsyncClient:
     """Publishes photos and receives songs, in an event loop. Arguments, results and errors are those of `Client`."""
@@ -90,6 +94,10 @@ class AsyncClient:
     async def result(self, request_id: str, *, timeout_s: float = 30.0) -> Recommendation:
         """As `Client.result`."""
         return Recommendation.from_reply(await self._run(self._core.poll(request_id, timeout_s)))
+
+    async def cancel(self, request_id: str) -> bool:
+        """As `Client.cancel`."""
+        return await self._run(self._core.cancel(request_id))
 
     async def replies(self, cursor: str = "0", *, quiet_s: float | None = None) -> AsyncIterator[Received]:
         """As `Client.replies`."""

@@ -39,12 +39,13 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 def _app() -> Any:
     import typer
 
-    from songlens.commands import result, send, version
+    from songlens.commands import cancel, result, send, version
 
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(version.option)
     app.command("send")(send.command)
     app.command("result")(result.command)
+    app.command("cancel")(cancel.command)
     for entry_point in sorted(entry_points(group=_GROUP), key=lambda found: found.name):
         verb = _load(entry_point)
         if isinstance(verb, typer.Typer):

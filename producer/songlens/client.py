@@ -40,6 +40,10 @@ class Handle:
         """Say whether the reply is there, be it songs or an error; raises `UnknownRequest` when it has expired."""
         return self.client._run(self.client._core.fetch(self.id)) is not None
 
+    def cancel(self) -> bool:
+        """Take the request back, as `Client.cancel`."""
+        return self.client.cancel(self.id)
+
 
 class Client:
     """Publishes photos and receives songs.
@@ -105,6 +109,13 @@ class Client:
         Raises the request's typed error, `DeadlineExceeded` when the wait is over, or `UnknownRequest`.
         """
         return Recommendation.from_reply(self._run(self._core.poll(request_id, timeout_s)))
+
+    def cancel(self, request_id: str) -> bool:
+        """Take any request back by its id: its photo leaves Redis at once, and whoever waits gets `Cancelled`.
+
+        Returns False where it has been answered; raises `UnknownRequest`. Work that a worker has begun goes to nobody.
+        """
+        return self._run(self._core.cancel(request_id))
 
     def replies(self, cursor: str = "0", *, quiet_s: float | None = None) -> Iterator[Received]:
         """Yield every reply to this client past `cursor`; ends after `quiet_s` seconds without one (None: never).

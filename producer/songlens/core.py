@@ -13,18 +13,19 @@ from songlens.plans import Get, Listen, LoadFunctions, Pause, Plan
 from songlens.replies import Channel, Inbox
 from songlens_shared import functions
 from songlens_shared.broker import BLOCK_MS, is_missing_function
-from songlens_shared.codec import decode_reply, encode_request
+from songlens_shared.codec import decode_reply, encode_reply, encode_request
 from songlens_shared.errors import (
     BadRequest,
     BrokerError,
     BrokerUnavailable,
+    Cancelled,
     ConfigError,
     DeadlineExceeded,
     QueueFull,
     UnknownRequest,
 )
 from songlens_shared.keys import RESULT_TTL_S, PartitionKeys, partition_of
-from songlens_shared.messages import MAX_TTL_MS, Reply, Request, check_name
+from songlens_shared.messages import MAX_TTL_MS, Reply, Request, check_name, error_reply
 
 DEFAULT_TIMEOUT_S = 30.0
 
@@ -70,6 +71,10 @@ class RequestOptions(TypedDict, total=False):
 def new_id() -> str:
     """Return a fresh request id."""
     return uuid.uuid4().hex
+
+
+def _unknown(request_id: str) -> UnknownRequest:
+    return UnknownRequest(f"no request {request_id} is known; replies are kept for {RESULT_TTL_S // 60} minutes.")
 
 
 class ClientCore:
@@ -126,10 +131,16 @@ class ClientCore:
         """Return the stored reply, or None while the request is in flight; raises `UnknownRequest`."""
         stored = yield Get(self._at(request_id).result(request_id))
         if stored is None:
-            raise UnknownRequest(
-                f"no request {request_id} is known; replies are kept for {RESULT_TTL_S // 60} minutes."
-            )
+            raise _unknown(request_id)
         return decode_reply(stored) if stored else None
+
+    def cancel(self, request_id: str) -> Plan[bool]:
+        """Take a request back. False where it has been answered; raises `UnknownRequest`."""
+        reply = encode_reply(error_reply(request_id, Cancelled()))
+        outcome = yield from self._call(functions.cancel(self._at(request_id), request_id, reply))
+        if outcome < 0:
+            raise _unknown(request_id)
+        return bool(outcome)
 
     def wait(self, request_id: str, timeout_s: float) -> Plan[Reply]:
         """Wait for the reply to a request of this client; raises `DeadlineExceeded`."""

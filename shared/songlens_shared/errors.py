@@ -8,6 +8,7 @@
     │   ├── ImageTooLarge       image_too_large      more bytes or pixels than the published limits
     │   ├── QueueFull           queue_full           the lane is at its depth or byte limit
     │   ├── DeadlineExceeded    deadline_exceeded    the time allowed ran out
+    │   ├── Cancelled           cancelled            somebody took the request back before it was answered
     │   ├── NoModel             no_model             no model version is published or loaded
     │   └── InternalError       internal             a fault of ours; the request became a dead letter
     ├── UnknownRequest          no reply is kept under this request id
@@ -91,6 +92,12 @@ class DeadlineExceeded(RequestError):
     code = "deadline_exceeded"
 
 
+class Cancelled(RequestError):
+    """The request was taken back before it was answered."""
+
+    code = "cancelled"
+
+
 class NoModel(RequestError):
     """No model version is published; run `songlens model build` and `songlens model publish`."""
 
@@ -112,6 +119,7 @@ REQUEST_ERRORS: dict[str, type[RequestError]] = {
         ImageTooLarge,
         QueueFull,
         DeadlineExceeded,
+        Cancelled,
         NoModel,
         InternalError,
     )

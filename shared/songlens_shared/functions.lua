@@ -39,9 +39,10 @@ end
 -- The counter starts anew with every backlog: whatever was added or deleted behind its back is forgiven then.
 local function enqueue(stream, id, client, deadline, payload)
     local waiting = redis.call('XLEN', stream)
-    redis.call('XADD', stream, '*', 'm', payload, 'id', id, 'client', client, 'deadline', deadline)
+    local entry = redis.call('XADD', stream, '*', 'm', payload, 'id', id, 'client', client, 'deadline', deadline)
     if waiting == 0 then redis.call('SET', stream .. ':bytes', #payload)
     else redis.call('INCRBY', stream .. ':bytes', #payload) end
+    return stream .. ' ' .. entry
 end
 
 -- Stores the one reply of a request and tells its client.
@@ -65,7 +66,7 @@ local function refusal(lane, ttl_ms, result_ttl_s)
     if not whole(result_ttl_s, MAX_TTL_MS) then return 'result_ttl_s must be a whole number of at least 1' end
 end
 
--- KEYS: lane stream, its byte counter, result, limits
+-- KEYS: lane stream, its byte counter, result, limits, place (optional: without it the request cannot be taken out)
 -- ARGV: lane, id, client, payload, ttl_ms, result_ttl_s
 -- Returns {'accepted', server ms, deadline ms} | {'pending', server ms} | {'done', server ms, reply} |
 --         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
@@ -85,40 +86,71 @@ local function submit(keys, args)
         return {'full', retry_after_ms(stream, now), depth, waiting}
     end
     local deadline = now + ttl_ms
-    enqueue(stream, id, client, string.format('%d', deadline), payload)
-    redis.call('SET', result, '', 'PX', ttl_ms + result_ttl_s * 1000)
+    local place = enqueue(stream, id, client, string.format('%d', deadline), payload)
+    local kept_ms = ttl_ms + result_ttl_s * 1000
+    redis.call('SET', result, '', 'PX', kept_ms)
+    if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
     return {'accepted', now, deadline}
 end
 
--- KEYS: source stream, its byte counter, next stream, its byte counter
+-- KEYS: source stream, its byte counter, next stream, its byte counter, place (optional)
 -- ARGV: group, entry, source payload bytes, id, client, deadline ms, next payload
 -- Returns 1, or 0 where another worker has ended the entry before.
 local function hand_over(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
-    enqueue(keys[3], args[4], args[5], args[6], args[7])
+    local place = enqueue(keys[3], args[4], args[5], args[6], args[7])
+    if keys[5] then redis.call('SET', keys[5], place, 'XX', 'KEEPTTL') end
     return 1
 end
 
--- KEYS: source stream, its byte counter, result, replies
+-- KEYS: source stream, its byte counter, result, replies, place (optional)
 -- ARGV: group, entry, source payload bytes, id, reply channel, reply, result_ttl_s, replies_ttl_s, replies_max
 -- Returns 1 when this reply was stored, 0 where the request had been answered or handed over before.
 local function finish(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
+    if keys[5] then redis.call('DEL', keys[5]) end
     return answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
 end
 
--- KEYS: source stream, its byte counter, result, replies, dead stream
--- ARGV: as finish, then: client, deadline ms, stage, error, deliveries, dead_max, source payload
+-- KEYS: source stream, its byte counter, result, replies, dead stream, place (optional)
+-- ARGV: as finish, then: client, deadline ms, stage, error, deliveries, dead_max, source payload, dead_ttl_s (optional)
 -- Returns 1 when the entry became a dead letter.
 local function bury(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     redis.call('XADD', keys[5], 'MAXLEN', '~', args[15], '*', 'm', args[16], 'id', args[4], 'client', args[10],
         'deadline', args[11], 'stage', args[12], 'error', args[13], 'deliveries', args[14], 'source', keys[1])
+    if args[17] then redis.call('EXPIRE', keys[5], args[17]) end
+    if keys[6] then redis.call('DEL', keys[6]) end
     answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
     return 1
 end
 
--- KEYS: dead stream, the stream the letter came from, its byte counter, result
+-- KEYS: result, place
+-- ARGV: id, reply, result_ttl_s, replies_ttl_s, replies_max, group of the lanes, group of the hits
+-- Takes a request out, wherever it lies, and answers it. A worker that holds it finds nothing left to end.
+-- Returns 1, 0 where it has been answered, or -1 where no such request is known.
+local function cancel(keys, args)
+    local stored = redis.call('GET', keys[1])
+    if not stored then return -1 end
+    if stored ~= '' then return 0 end
+    local stream, entry = string.match(redis.call('GET', keys[2]) or '', '^(%S+) (%S+)$')
+    local found = stream and redis.call('XRANGE', stream, entry, entry)[1]
+    if not found then
+        redis.call('SET', keys[1], args[2], 'EX', args[3])
+        return 1
+    end
+    local fields = {}
+    for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
+    redis.call('XACK', stream, args[6], entry)
+    redis.call('XACK', stream, args[7], entry)
+    if redis.call('XDEL', stream, entry) == 1 then redis.call('DECRBY', stream .. ':bytes', #fields.m) end
+    redis.call('DEL', keys[2])
+    local partition = string.match(stream, '^[^}]*}')
+    return answer(keys[1], partition .. ':replies:' .. fields.client, partition .. ':reply:' .. fields.client,
+        args[1], args[2], args[3], args[4], args[5])
+end
+
+-- KEYS: dead stream, the stream the letter came from, its byte counter, result, place (optional)
 -- ARGV: dead entry, ttl_ms, result_ttl_s
 -- Puts a dead letter back at the start of its stage with a new deadline; its error reply makes room for a new one.
 -- Returns 1, or 0 where there is no such dead letter.
@@ -128,8 +160,10 @@ local function replay(keys, args)
     local letter, fields = {}, found[1][2]
     for i = 1, #fields, 2 do letter[fields[i]] = fields[i + 1] end
     local ttl_ms = tonumber(args[2])
-    enqueue(keys[2], letter.id, letter.client, string.format('%d', server_ms() + ttl_ms), letter.m)
-    redis.call('SET', keys[4], '', 'PX', ttl_ms + tonumber(args[3]) * 1000)
+    local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', server_ms() + ttl_ms), letter.m)
+    local kept_ms = ttl_ms + tonumber(args[3]) * 1000
+    redis.call('SET', keys[4], '', 'PX', kept_ms)
+    if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
     redis.call('XDEL', keys[1], args[1])
     return 1
 end
@@ -141,4 +175,5 @@ redis.register_function('songlens_submit', submit)
 redis.register_function{ function_name = 'songlens_hand_over', callback = hand_over, flags = ENDING }
 redis.register_function{ function_name = 'songlens_finish', callback = finish, flags = ENDING }
 redis.register_function{ function_name = 'songlens_bury', callback = bury, flags = ENDING }
+redis.register_function{ function_name = 'songlens_cancel', callback = cancel, flags = ENDING }
 redis.register_function('songlens_replay', replay)

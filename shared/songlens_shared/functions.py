@@ -68,7 +68,7 @@ def submit(at: PartitionKeys, request: Request, payload: bytes) -> Call:
     stream = at.requests(request.lane)
     return Call(
         "songlens_submit",
-        (stream, at.bytes_of(stream), at.result(request.id), at.limits),
+        (stream, at.bytes_of(stream), at.result(request.id), at.limits, at.place(request.id)),
         (request.lane, request.id, request.client, payload, request.ttl_ms, keys.RESULT_TTL_S),
     )
 
@@ -77,7 +77,12 @@ def hand_over(delivery: Delivery, next_stream: str, payload: bytes) -> Call:
     """Write the next stage's entry and end this one."""
     return Call(
         "songlens_hand_over",
-        (*delivery._source(), next_stream, delivery.keys.bytes_of(next_stream)),
+        (
+            *delivery._source(),
+            next_stream,
+            delivery.keys.bytes_of(next_stream),
+            delivery.keys.place(delivery.request_id),
+        ),
         (
             *delivery._taken_off(),
             delivery.request_id,
@@ -106,15 +111,27 @@ def _answer(delivery: Delivery, reply: bytes) -> tuple[tuple[str, ...], tuple[Ar
 
 def finish(delivery: Delivery, reply: bytes) -> Call:
     """Store and publish the one reply, and end the entry."""
-    return Call("songlens_finish", *_answer(delivery, reply))
+    answer_keys, answer_args = _answer(delivery, reply)
+    return Call("songlens_finish", (*answer_keys, delivery.keys.place(delivery.request_id)), answer_args)
 
 
-def bury(delivery: Delivery, reply: bytes, *, stage: str, error: str) -> Call:
-    """Keep the entry as a dead letter, store and publish the error reply, and end the entry."""
+def bury(
+    delivery: Delivery,
+    reply: bytes,
+    *,
+    stage: str,
+    error: str,
+    keep_payload: bool = True,
+    dead_ttl_s: int = keys.DEAD_TTL_S,
+) -> Call:
+    """Keep the entry as a dead letter, store and publish the error reply, and end the entry.
+
+    Without its payload a letter tells what went wrong, and cannot be replayed.
+    """
     answer_keys, answer_args = _answer(delivery, reply)
     return Call(
         "songlens_bury",
-        (*answer_keys, delivery.keys.dead),
+        (*answer_keys, delivery.keys.dead, delivery.keys.place(delivery.request_id)),
         (
             *answer_args,
             delivery.client,
@@ -123,7 +140,25 @@ def bury(delivery: Delivery, reply: bytes, *, stage: str, error: str) -> Call:
             error,
             delivery.deliveries,
             keys.DEAD_MAX_LENGTH,
-            delivery.payload,
+            delivery.payload if keep_payload else b"",
+            dead_ttl_s,
+        ),
+    )
+
+
+def cancel(at: PartitionKeys, request_id: str, reply: bytes) -> Call:
+    """Take a request out, wherever it lies, and store and publish `reply` as its answer."""
+    return Call(
+        "songlens_cancel",
+        (at.result(request_id), at.place(request_id)),
+        (
+            request_id,
+            reply,
+            keys.RESULT_TTL_S,
+            keys.REPLIES_TTL_S,
+            keys.REPLIES_MAX_LENGTH,
+            keys.VISION_GROUP,
+            keys.SONGS_GROUP,
         ),
     )
 
@@ -133,6 +168,6 @@ def replay(at: PartitionKeys, letter_id: bytes, letter: Mapping[bytes, bytes], *
     source, request_id = letter[b"source"].decode(), letter[b"id"].decode()
     return Call(
         "songlens_replay",
-        (at.dead, source, at.bytes_of(source), at.result(request_id)),
+        (at.dead, source, at.bytes_of(source), at.result(request_id), at.place(request_id)),
         (letter_id, ttl_ms, keys.RESULT_TTL_S),
     )

@@ -31,6 +31,9 @@ REPLIES_MAX_LENGTH = 10_000
 DEAD_MAX_LENGTH = 10_000
 """The dead-letter stream is trimmed to about this many entries."""
 
+DEAD_TTL_S = 24 * 3600
+"""How long a dead letter is kept, unless the workers are set otherwise."""
+
 BUCKET_ENTRIES = 1000
 """Model hashes are split so that one holds about this many vectors or song cards."""
 
@@ -78,6 +81,10 @@ class PartitionKeys:
     def result(self, request_id: str) -> str:
         """String: empty while the request is in flight, then its reply."""
         return self._key("result", request_id)
+
+    def place(self, request_id: str) -> str:
+        """String: the stream and entry in which a request lies while it is in flight."""
+        return self._key("place", request_id)
 
     def replies(self, client: str) -> str:
         """Stream of replies to one client, trimmed; read from a saved cursor."""

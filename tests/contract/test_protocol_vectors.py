@@ -219,6 +219,7 @@ def test_page_lists_every_key() -> None:
         at.dead,
         at.limits,
         at.result("ID"),
+        at.place("ID"),
         at.replies("CLIENT"),
         at.reply_channel("CLIENT"),
         keys.MODEL_CURRENT,
@@ -250,6 +251,7 @@ CALLS = [
     functions.hand_over(DELIVERY, AT.hits, b"payload"),
     functions.finish(DELIVERY, b"reply"),
     functions.bury(DELIVERY, b"reply", stage="vision", error="why"),
+    functions.cancel(AT, "id", b"reply"),
     functions.replay(AT, b"1-0", {b"source": DELIVERY.stream.encode(), b"id": b"id"}, ttl_ms=1),
 ]
 

@@ -14,7 +14,7 @@ from fake_worker import create_groups, delivery_of
 from songlens_shared import functions
 from songlens_shared.broker import connect, load_functions
 from songlens_shared.codec import decode_reply, decode_request, encode_reply, encode_request
-from songlens_shared.errors import InternalError
+from songlens_shared.errors import Cancelled, InternalError
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import (
     BULK,
@@ -313,6 +313,107 @@ def test_bury_keeps_the_letter_and_answers(connection: redis.Redis) -> None:
     assert failure.code == "internal"
     assert len(replies(connection)) == 1
     assert_flat(connection, delivery.stream)
+
+
+def cancel(connection: redis.Redis, id: str = "r1") -> int:
+    return functions.cancel(AT, id, encode_reply(error_reply(id, Cancelled()))).on(connection)
+
+
+def assert_cancelled(connection: redis.Redis, id: str = "r1") -> None:
+    """The one reply says so, under the id and in the channel; nothing else knows of the request."""
+    failure = decode_reply(connection.get(AT.result(id))).error
+    assert failure is not None
+    assert failure.code == "cancelled"
+    assert replies(connection) == [(id.encode(), connection.get(AT.result(id)))]
+    assert connection.exists(AT.place(id)) == 0
+
+
+def test_cancel_takes_a_waiting_request_out(connection: redis.Redis) -> None:
+    """Nobody has claimed it: entry, bytes and place are gone at once, no worker ever sees it."""
+    create_groups(connection)
+    submit(connection, request("r1"))
+    assert cancel(connection) == 1
+    assert_cancelled(connection)
+    assert_flat(connection, AT.requests(INTERACTIVE))
+    assert cancel(connection) == 0
+
+
+@pytest.mark.parametrize("stage", [VISION_GROUP, SONGS_GROUP])
+def test_cancel_takes_a_request_from_the_worker_that_holds_it(connection: redis.Redis, stage: str) -> None:
+    """In either stage: what the worker makes of it comes too late, and neither stream keeps anything."""
+    delivery = submitted(connection)
+    if stage == SONGS_GROUP:
+        functions.hand_over(delivery, AT.hits, b"hits").on(connection)
+        delivery = claim(connection, AT.hits, SONGS_GROUP)
+    assert cancel(connection) == 1
+    assert functions.finish(delivery, ok()).on(connection) == 0
+    assert functions.hand_over(delivery, AT.hits, b"late").on(connection) == 0
+    assert bury(connection, delivery) == 0
+    assert_cancelled(connection)
+    assert_flat(connection, delivery.stream, stage)
+    assert connection.xlen(AT.dead) == 0
+
+
+def test_cancel_of_what_is_answered_or_unknown(connection: redis.Redis) -> None:
+    """An answer stays; an id that nobody knows is told apart."""
+    functions.finish(submitted(connection), ok()).on(connection)
+    assert cancel(connection) == 0
+    assert connection.get(AT.result("r1")) == ok()
+    assert cancel(connection, "r2") == -1
+    assert connection.exists(AT.result("r2")) == 0
+
+
+def test_cancel_without_a_place(connection: redis.Redis) -> None:
+    """A client that gave no place has the request answered under its id; its entry ends when a worker comes to it."""
+    wanted = request("r1")
+    call = functions.submit(AT, wanted, encode_request(wanted))
+    functions.Call(call.function, call.keys[:4], call.args).on(connection)
+    assert cancel(connection) == 1
+    failure = decode_reply(connection.get(AT.result("r1"))).error
+    assert failure is not None
+    assert failure.code == "cancelled"
+    delivery = claim(connection)
+    assert functions.finish(delivery, ok()).on(connection) == 0
+    assert_flat(connection, delivery.stream)
+
+
+def test_a_replayed_letter_can_be_cancelled(connection: redis.Redis) -> None:
+    """It has a place again."""
+    bury(connection, submitted(connection))
+    [(letter_id, letter)] = connection.xrange(AT.dead)
+    functions.replay(AT, letter_id, letter, ttl_ms=90_000).on(connection)
+    assert cancel(connection) == 1
+    assert_flat(connection, AT.requests(INTERACTIVE))
+
+
+def test_the_place_lives_as_long_as_the_request(connection: redis.Redis) -> None:
+    """It follows the request, keeps its time, and is gone with the answer."""
+    delivery = submitted(connection)
+    assert connection.get(AT.place("r1")) == f"{delivery.stream} {delivery.entry_id.decode()}".encode()
+    left_ms = connection.pttl(AT.place("r1"))
+    functions.hand_over(delivery, AT.hits, b"hits").on(connection)
+    hits = claim(connection, AT.hits, SONGS_GROUP)
+    assert connection.get(AT.place("r1")) == f"{AT.hits} {hits.entry_id.decode()}".encode()
+    assert left_ms - 5000 < connection.pttl(AT.place("r1")) <= left_ms
+    functions.finish(hits, ok()).on(connection)
+    assert connection.exists(AT.place("r1")) == 0
+
+
+def test_dead_letters_expire(connection: redis.Redis) -> None:
+    """Without another one for the time that is set, all are deleted, photos and all."""
+    delivery = submitted(connection)
+    reply = encode_reply(error_reply("r1", InternalError()))
+    functions.bury(delivery, reply, stage="vision", error="why", dead_ttl_s=60).on(connection)
+    assert 0 < connection.ttl(AT.dead) <= 60
+
+
+def test_a_letter_without_its_payload(connection: redis.Redis) -> None:
+    """It tells what went wrong, and no photo is kept."""
+    delivery = submitted(connection)
+    reply = encode_reply(error_reply("r1", InternalError()))
+    functions.bury(delivery, reply, stage="vision", error="why", keep_payload=False).on(connection)
+    [(_, letter)] = connection.xrange(AT.dead)
+    assert (letter[b"m"], letter[b"error"]) == (b"", b"why")
 
 
 def test_replay_restores_the_request(connection: redis.Redis) -> None:

@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from songlens_shared.broker import home, resolve_url
 from songlens_shared.errors import ConfigError
-from songlens_shared.keys import BULK, INTERACTIVE
+from songlens_shared.keys import BULK, DEAD_TTL_S, INTERACTIVE
 
 CONFIG_VARIABLE = "SONGLENS_CONFIG"
 
@@ -61,6 +61,10 @@ class StageSettings(BaseSettings):
         8000, ge=200, description="An entry that nobody renewed for so long is taken over by another worker."
     )
     max_deliveries: int = Field(3, ge=1, description="Deliveries after which an entry becomes a dead letter.")
+    dead_payloads: bool = Field(
+        True, description="Keep the photo in a dead letter, so that it can be replayed; off keeps the error alone."
+    )
+    dead_ttl_s: int = Field(DEAD_TTL_S, ge=1, description="Seconds after which dead letters are deleted.")
     drain_s: float = Field(30.0, ge=0, description="How long a stopping worker may finish what it holds.")
     stuck_s: float = Field(60.0, gt=0, description="A worker whose loop stood still for so long is not ready.")
     metrics_port: int | None = Field(

@@ -21,6 +21,7 @@ from songlens_shared.messages import Reply, error_reply
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience, will_pass
 from songlens_workers.runtime.stage import Answer, HandOver, Outcome
+from songlens_workers.settings import StageSettings
 
 _log = structlog.get_logger()
 
@@ -28,8 +29,17 @@ _log = structlog.get_logger()
 class Outbox:
     """Sends outcomes for one stage."""
 
-    def __init__(self, connection: redis.Redis, *, stage: str, metrics: StageMetrics, patience: Patience) -> None:
+    def __init__(
+        self,
+        connection: redis.Redis,
+        settings: StageSettings,
+        *,
+        stage: str,
+        metrics: StageMetrics,
+        patience: Patience,
+    ) -> None:
         self._redis = connection
+        self._settings = settings
         self._stage = stage
         self._metrics = metrics
         self._patience = patience
@@ -57,7 +67,14 @@ class Outbox:
     def bury(self, delivery: Delivery, error: str) -> None:
         """Make the entry a dead letter, and tell its client that the fault is ours."""
         reply = error_reply(delivery.request_id, InternalError())
-        call = functions.bury(delivery, encode_reply(reply), stage=self._stage, error=error)
+        call = functions.bury(
+            delivery,
+            encode_reply(reply),
+            stage=self._stage,
+            error=error,
+            keep_payload=self._settings.dead_payloads,
+            dead_ttl_s=self._settings.dead_ttl_s,
+        )
         (result,) = self._send([call])
         if isinstance(result, redis.ResponseError):
             _log.error("burial_refused", stage=self._stage, request=delivery.request_id, error=str(result))

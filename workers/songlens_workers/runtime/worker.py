@@ -64,7 +64,7 @@ class StageWorker(Generic[P]):
         self._in_flight = InFlight(settings.max_in_flight)
         self._ending = Ending(
             settings,
-            outbox=Outbox(connection, stage=stage.name, metrics=metrics, patience=self._patience),
+            outbox=Outbox(connection, settings, stage=stage.name, metrics=metrics, patience=self._patience),
             claims=claims,
             in_flight=self._in_flight,
             metrics=metrics,
