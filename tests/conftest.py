@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="run the tests on this Redis or Valkey server binary instead of the embedded Valkey",
     )
+    parser.addoption("--chaos", action="store_true", help="run tests/chaos in their long form")
+    parser.addoption("--chaos-report", type=Path, metavar="FILE", help="append the figures of tests/chaos to a file")
 
 
 @pytest.fixture(scope="session", autouse=True)

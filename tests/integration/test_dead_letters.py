@@ -58,7 +58,9 @@ def letters(dead: Dead) -> dict[str, dict[str, object]]:
     return {row["request"]: row for row in rows}
 
 
-def test_letters_are_listed_shown_replayed_and_dropped(dead: Dead, broker: EmbeddedBroker, connection: redis.Redis) -> None:
+def test_letters_are_listed_shown_replayed_and_dropped(
+    dead: Dead, broker: EmbeddedBroker, connection: redis.Redis
+) -> None:
     """In both partitions; a replayed one is answered like any request, a dropped one leaves nothing."""
     ids = ["r1", "r2", "r3", "r4"]
     assert {partition_of(id, PARTITIONS) for id in ids} == {0, 1}

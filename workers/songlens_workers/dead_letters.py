@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 
 from songlens_shared import functions
 from songlens_shared.errors import ConfigError, SonglensError
 from songlens_shared.keys import PartitionKeys
+from songlens_shared.streams import Entry, Fields
 
 _PAGE = 100
 
@@ -31,7 +33,7 @@ class DeadLetter:
     deliveries: int
     payload_bytes: int
     """0 where payloads are not kept."""
-    fields: dict[bytes, bytes] = field(repr=False)
+    fields: Fields = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -54,16 +56,20 @@ class DeadLetters:
     def __iter__(self) -> Iterator[DeadLetter]:
         for at in self._partitions:
             start = "-"
-            while page := self._redis.xrange(at.dead, start, "+", count=_PAGE):
+            while page := self._entries(at, start, "+"):
                 yield from (_letter(at, *entry) for entry in page)
                 start = "(" + page[-1][0].decode()
+
+    def _entries(self, at: PartitionKeys, first: str, last: str) -> list[Entry]:
+        entries: Any = self._redis.xrange(at.dead, first, last, count=_PAGE)
+        return list(entries)
 
     def find(self, letter_id: str) -> DeadLetter:
         """Return the letter that `DeadLetter.id` names; raises `UnknownLetter`."""
         partition, _, entry_id = letter_id.partition(":")
         try:
             at = self._partitions[int(partition)]
-            [entry] = self._redis.xrange(at.dead, entry_id, entry_id)
+            [entry] = self._entries(at, entry_id, entry_id)
         except (ValueError, IndexError, redis.ResponseError):
             raise UnknownLetter(
                 f"there is no dead letter {letter_id}; `songlens dead list` shows those there are."
@@ -87,7 +93,7 @@ class DeadLetters:
         return bool(self._redis.xdel(self._partitions[letter.partition].dead, letter.entry_id))
 
 
-def _letter(at: PartitionKeys, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _letter(at: PartitionKeys, entry_id: bytes, fields: Fields) -> DeadLetter:
     text = {
         name: fields.get(name.encode(), b"").decode(errors="replace") for name in ("id", "client", "stage", "error")
     }

@@ -1,0 +1,246 @@
+"""Worker processes that are killed and started again, load on them, and the account of what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from songlens import BrokerError, Client, QueueFull
+from songlens_shared.codec import decode_reply
+from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
+from songlens_shared.messages import Reply
+
+AT = PartitionKeys()
+STREAMS = ((AT.requests(LANES[0]), VISION_GROUP), (AT.requests(LANES[1]), VISION_GROUP), (AT.hits, SONGS_GROUP))
+PHOTO = b"\xff\xd8\xff" + b"x" * 2000
+DISTURBED_EVERY_S = (0.3, 2.0)
+PAUSE_S = 1.5
+_PAGE = 1000
+
+
+class Fleet:
+    """Processes of `chaos_worker.py`, each started again as soon as it has died."""
+
+    def __init__(self, url: str, log: Path, *, vision: int = 2, songs: int = 2, **given: Any) -> None:
+        self._url = url
+        self._log = log
+        self._given = given
+        self._places = [("vision", n) for n in range(vision)] + [("songs", n) for n in range(songs)]
+        self._processes: dict[tuple[str, int], subprocess.Popen[bytes]] = {}
+        self._starts: Counter[tuple[str, int]] = Counter()
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self.deaths = 0
+        self.pauses = 0
+
+    @property
+    def disturbed(self) -> int:
+        """How often a process was killed, killed itself, or was held up."""
+        return self.deaths + self.pauses
+
+    @property
+    def taken_over(self) -> int:
+        """Entries that workers took over from others, by their own account."""
+        return sum(map(int, re.findall(rb"entries_taken_over.*?entries=\D*(\d+)", self._log.read_bytes())))
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        with self._lock:
+            return [process.pid for process in self._processes.values() if process.poll() is None]
+
+    def tend(self) -> None:
+        """Start every process that does not run."""
+        with self._lock:
+            for place in self._places:
+                process = self._processes.get(place)
+                if process is None or process.poll() is not None:
+                    self.deaths += process is not None
+                    self._processes[place] = self._start(*place)
+
+    def _start(self, stage: str, number: int) -> subprocess.Popen[bytes]:
+        self._starts[stage, number] += 1
+        consumer = f"{stage}-{number}-{self._starts[stage, number]}"
+        given = {"url": self._url, "stage": stage, "consumer": consumer, **self._given}
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("chaos_worker.py")), json.dumps(given)],
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill_one(self, dice: random.Random) -> None:
+        """End one process without warning."""
+        if pids := self.pids:
+            os.kill(dice.choice(pids), signal.SIGKILL)
+
+    def pause_one(self, dice: random.Random) -> None:
+        """Hold one process up, as a busy host does, until all that it holds has been taken over."""
+        if pids := self.pids:
+            pid = dice.choice(pids)
+            os.kill(pid, signal.SIGSTOP)
+            self.pauses += 1
+            threading.Timer(PAUSE_S, _go_on, [pid]).start()
+
+    @contextmanager
+    def running(
+        self, disturb: Callable[[Fleet, random.Random], None] | None = None, *, seed: int = 1
+    ) -> Iterator[None]:
+        """Keep all processes running, and disturb them every 0.3 to 2 seconds. Ends every process."""
+        keeper = threading.Thread(target=self._keep, args=(disturb, random.Random(seed)), daemon=True)
+        self.tend()
+        keeper.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            keeper.join(30)
+            for process in self._processes.values():
+                process.kill()
+                process.wait()
+
+    def _keep(self, disturb: Callable[[Fleet, random.Random], None] | None, dice: random.Random) -> None:
+        next_s = time.monotonic() + dice.uniform(*DISTURBED_EVERY_S)
+        while not self._done.wait(0.05):
+            if disturb is not None and time.monotonic() >= next_s:
+                disturb(self, dice)
+                next_s = time.monotonic() + dice.uniform(*DISTURBED_EVERY_S)
+            self.tend()
+
+
+def _go_on(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+@dataclass
+class Account:
+    """What became of the requests that the client was told are queued."""
+
+    accepted: set[str] = field(default_factory=set)
+    refused: int = 0
+    answered: dict[str, Reply] = field(default_factory=dict)
+    """By the reply channel; the last of an id."""
+    channel: Counter[str] = field(default_factory=Counter)
+    """Replies in the channel by id."""
+    submitted_s: dict[str, float] = field(default_factory=dict)
+    worst_delay_s: float = 0.0
+    """From accepted to seen in the channel."""
+
+    @property
+    def lost(self) -> set[str]:
+        """Accepted and never answered."""
+        return self.accepted - set(self.answered)
+
+    @property
+    def twice(self) -> set[str]:
+        """Answered more than once."""
+        return {id for id, count in self.channel.items() if count > 1}
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Answered with an error."""
+        return {id: reply.error.code for id, reply in self.answered.items() if reply.error is not None}
+
+
+class Load:
+    """Submits requests as an app does: again with the same id when the server was away or the lane was full."""
+
+    def __init__(self, url: str, name: str = "app", **options: Any) -> None:
+        self.account = Account()
+        self._client = Client(url, name=name)
+        self._options: Any = {"timeout_s": 600.0} | options
+        self._name = name
+
+    def submit(self, ids: Sequence[str], *, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Queue every id; returns when all are accepted, or when it is told to give up."""
+        for id in ids:
+            while not give_up():
+                try:
+                    self._client.submit(PHOTO, id=id, **self._options)
+                except QueueFull as refusal:
+                    self.account.refused += 1
+                    time.sleep(min(refusal.retry_after_ms / 1000, 0.2))
+                except BrokerError:
+                    time.sleep(0.1)
+                else:
+                    self.account.submitted_s[id] = time.monotonic()
+                    self.account.accepted.add(id)
+                    break
+
+    def wait(self, connection: redis.Redis, *, limit_s: float, enough: int | None = None) -> Account:
+        """Read the channel until every accepted request is answered; returns what is known when time is over."""
+        cursor, until_s = "-", time.monotonic() + limit_s
+        wanted = len(self.account.accepted) if enough is None else enough
+        while len(self.account.answered) < wanted and time.monotonic() < until_s:
+            cursor = self._read(connection, cursor)
+            time.sleep(0.05)
+        time.sleep(0.5)  # a second reply to somebody would come about now
+        self._read(connection, cursor)
+        return self.account
+
+    def _read(self, connection: redis.Redis, cursor: str) -> str:
+        while page := _entries(connection, AT.replies(self._name), cursor):
+            for entry_id, fields in page:
+                reply = decode_reply(fields[b"m"])
+                self.account.answered[reply.id] = reply
+                self.account.channel[reply.id] += 1
+                waited_s = time.monotonic() - self.account.submitted_s.get(reply.id, time.monotonic())
+                self.account.worst_delay_s = max(self.account.worst_delay_s, round(waited_s, 2))
+                cursor = "(" + entry_id.decode()
+        return cursor
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
+
+def _entries(connection: redis.Redis, stream: str, first: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    try:
+        entries: Any = connection.xrange(stream, first, "+", count=_PAGE)
+    except redis.RedisError:
+        return []  # the server is away for now
+    return list(entries)
+
+
+def stored_replies(connection: redis.Redis, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return what is stored under each id."""
+    values: Any = connection.mget([AT.result(id) for id in ids])
+    return dict(zip(ids, values, strict=True))
+
+
+def left_over(connection: redis.Redis) -> dict[str, int]:
+    """Return what should be nothing once all is answered: entries, pending entries, bytes, dead letters."""
+    found = {"dead letters": connection.xlen(AT.dead)}
+    for stream, group in STREAMS:
+        found[f"{stream} entries"] = connection.xlen(stream)
+        found[f"{stream} bytes"] = int(connection.get(AT.bytes_of(stream)) or 0)
+        try:
+            found[f"{stream} pending"] = connection.xpending(stream, group)["pending"]
+        except redis.ResponseError:
+            continue  # nobody has ever consumed it
+    return {what: number for what, number in found.items() if number}
+
+
+def resident_bytes(pid: int) -> int:
+    """Return what a process holds in memory; 0 when it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024 if "VmRSS:" in status else 0

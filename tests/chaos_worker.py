@@ -1,0 +1,150 @@
+"""A worker process that may die at any moment: the real loop around a stage of no weight, on a seam that kills.
+
+    python chaos_worker.py '{"url": ..., "stage": "vision" | "songs", "consumer": ..., ...}'
+
+The seam is the connection to Redis. It kills its own process, by chance and by name, where a stage's step meets the
+server: after entries were claimed and before we know it, before outcomes are sent, after they were sent and before we
+know it. What a worker has not heard of the server, it cannot have acted on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import redis
+from prometheus_client import CollectorRegistry
+from redis.client import Pipeline
+
+from songlens_shared.broker import connect
+from songlens_shared.functions import Delivery
+from songlens_shared.keys import BULK, INTERACTIVE, SONGS_GROUP, VISION_GROUP, PartitionKeys
+from songlens_shared.messages import Reply
+from songlens_workers.log import configure_logging
+from songlens_workers.runtime.claims import Claims, Inlet
+from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.health import Pulse
+from songlens_workers.runtime.metrics import StageMetrics
+from songlens_workers.runtime.stage import Answer, HandOver, Outcome, Work
+from songlens_workers.runtime.worker import StageWorker
+from songlens_workers.settings import StageSettings
+
+Point = Literal["claimed", "unsent", "sent"]
+
+
+class Fate:
+    """Decides where the process dies."""
+
+    def __init__(self, chance: float, points: Sequence[Point]) -> None:
+        self._chance = chance
+        self._points = points
+        self._dice = random.Random()
+
+    def at(self, point: Point) -> None:
+        """Die here, perhaps."""
+        if point in self._points and self._dice.random() < self._chance:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalPipeline(Pipeline):
+    """Sends outcomes; the process may die before or after."""
+
+    fate: Fate
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """As a pipeline does."""
+        ends = any(command[0][0] == "FCALL" for command in self.command_stack)
+        if ends:
+            self.fate.at("unsent")
+        results = super().execute(raise_on_error)
+        if ends:
+            self.fate.at("sent")
+        return results
+
+
+class MortalRedis(redis.Redis):
+    """A client whose process may die once the server has given it entries."""
+
+    fate: Fate
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """As a client does."""
+        result = super().execute_command(*args, **options)
+        if args[0] in ("XREADGROUP", "XCLAIM") and result:
+            self.fate.at("claimed")
+        return result
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> MortalPipeline:
+        """Return a pipeline with the same fate."""
+        pipeline = MortalPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.fate = self.fate
+        return pipeline
+
+
+class WeightlessStage:
+    """Takes a fixed time for each entry; hands it over, or answers with a reply that is like no other."""
+
+    def __init__(self, name: str, item_s: float) -> None:
+        self.name = name
+        self._item_s = item_s
+
+    def prepare(self, work: Work) -> Delivery:
+        """Take the entry as it is."""
+        return work.delivery
+
+    def size_bytes(self, item: Delivery) -> int:
+        """Return the payload's."""
+        return len(item.payload)
+
+    def run(self, items: Sequence[Delivery]) -> list[Outcome]:
+        """Work on a batch."""
+        time.sleep(self._item_s * len(items))
+        if self.name == "vision":
+            return [HandOver(item.keys.hits, b"hits of " + item.request_id.encode()) for item in items]
+        return [Answer(Reply(id=item.request_id, status="ok", model=uuid.uuid4().hex)) for item in items]
+
+    def ready(self) -> list[str]:
+        """Nothing to wait for."""
+        return []
+
+
+def inlets(stage: str) -> list[Inlet]:
+    """Return the streams that a stage consumes."""
+    at = PartitionKeys()
+    if stage == "songs":
+        return [Inlet(at, at.hits)]
+    return [Inlet(at, at.requests(INTERACTIVE)), Inlet(at, at.requests(BULK), share=0.1)]
+
+
+def main(given: dict[str, Any]) -> None:
+    """Work until SIGTERM, or until fate has it."""
+    configure_logging("console")
+    stage, url = given.pop("stage"), given.pop("url")
+    fate = Fate(given.pop("chance", 0.0), given.pop("points", ()))
+    weightless = WeightlessStage(stage, given.pop("item_s", 0.0))
+    settings = StageSettings(redis_url=url, **given)
+    connection = MortalRedis(connection_pool=connect(url).connection_pool)
+    connection.fate = fate
+    group = VISION_GROUP if stage == "vision" else SONGS_GROUP
+    worker = StageWorker(
+        weightless,
+        settings,
+        connection=connection,
+        claims=Claims(connection, inlets=inlets(stage), group=group, consumer=settings.consumer),
+        clock=ServerClock(),
+        metrics=StageMetrics(CollectorRegistry(), stage),
+        pulse=Pulse(settings.stuck_s),
+    )
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
