@@ -20,7 +20,7 @@ export SONGLENS_HOME
 QUIET := $(shell test -t 2 || echo --quiet)
 STAMP := $(ROOT)/.venv/.installed
 
-.PHONY: help install demo test check format docs clean wheel-test paper
+.PHONY: help install demo test chaos check format docs clean wheel-test paper
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /	/' | sort
@@ -42,6 +42,9 @@ demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DAT
 
 test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part, TEST_JOBS=N side by side)
 	cd $(ROOT) && $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(TESTS)
+
+chaos: $(STAMP) ## Kill, pause and restart workers and servers under load for some minutes (REDIS_SERVER=PATH for another server)
+	cd $(ROOT) && $(BIN)/python -m pytest tests/chaos --chaos $(if $(REDIS_SERVER),--redis-server $(REDIS_SERVER))
 
 check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs
 	cd $(ROOT) && $(BIN)/ruff format --check .

@@ -12,6 +12,7 @@
     │   ├── NoModel             no_model             no model version is published or loaded
     │   └── InternalError       internal             a fault of ours; the request became a dead letter
     ├── UnknownRequest          no reply is kept under this request id
+    ├── UnknownLetter           there is no such dead letter
     ├── BrokerError             Redis or Valkey
     │   ├── BrokerUnavailable   cannot be reached, or refuses us
     │   └── BrokerUnsuitable    reached, but too old or lacking a needed ability
@@ -133,6 +134,10 @@ def request_error(code: str, message: str) -> RequestError:
 
 class UnknownRequest(SonglensError):
     """No request with this id is known, or its reply has expired."""
+
+
+class UnknownLetter(SonglensError):
+    """There is no such dead letter."""
 
 
 class BrokerError(SonglensError):

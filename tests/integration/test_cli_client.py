@@ -94,6 +94,20 @@ def test_send_without_waiting_then_result(songlens: Songlens, broker: EmbeddedBr
     assert json.loads(songlens("result", request_id, "--json").stdout)["id"] == request_id
 
 
+def test_cancel(songlens: Songlens, photos: list[Path]) -> None:
+    """Requests are taken back by their ids; one that is unknown does not keep the others."""
+    first, second = songlens("send", *photos[:2], "--no-wait").stdout.split()
+    ended = songlens("cancel", first, "nobody", second)
+    assert ended.returncode == 1
+    assert ended.stdout == f"{first}: cancelled\n{second}: cancelled\n"
+    assert "no request nobody is known" in ended.stderr
+    again = songlens("cancel", first)
+    assert (again.returncode, again.stdout) == (0, f"{first}: answered before\n")
+    asked = songlens("result", first)
+    assert asked.returncode == 1
+    assert "taken back" in asked.stderr
+
+
 def test_send_without_waiting_json(songlens: Songlens, photos: list[Path]) -> None:
     """Programs get JSON there too."""
     queued = json.loads(songlens("send", "--no-wait", "--json", photos[0]).stdout)

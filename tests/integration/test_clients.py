@@ -24,6 +24,7 @@ from songlens import (
     BadRequest,
     BrokerError,
     BrokerUnavailable,
+    Cancelled,
     Client,
     ConfigError,
     DeadlineExceeded,
@@ -192,6 +193,29 @@ async def test_fetch_in_flight(make: Make) -> None:
     """A request that nobody has answered is in flight: fetch gives None."""
     handle = await call(make().submit, PHOTO)
     assert await call(make().fetch, handle.id) is None
+
+
+async def test_cancel(make: Make, broker: EmbeddedBroker) -> None:
+    """Any client takes a request back by its id: who waits is told at once, and its photo is gone from the server."""
+    handle = await call(make().submit, PHOTO)
+    waiting = asyncio.create_task(call(handle.result))
+    assert await call(make().cancel, handle.id) is True
+    with pytest.raises(Cancelled, match="taken back"):
+        await asyncio.wait_for(waiting, 10)
+    with connect(broker.url) as connection:
+        assert connection.xlen(AT.requests(INTERACTIVE)) == 0
+    assert await call(handle.done) is True
+    assert await call(handle.cancel) is False
+    with pytest.raises(UnknownRequest, match="no request nobody is known"):
+        await call(make().cancel, "nobody")
+
+
+async def test_cancel_after_the_answer(make: Make, worker: FakeWorker) -> None:
+    """The songs stay."""
+    handle = await call(make().submit, PHOTO)
+    songs = (await call(handle.result)).songs
+    assert await call(handle.cancel) is False
+    assert (await call(handle.result)).songs == songs
 
 
 async def test_result_from_another_process(make: Make, broker: EmbeddedBroker) -> None:

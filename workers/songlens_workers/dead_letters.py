@@ -9,15 +9,11 @@ from typing import Any
 import redis
 
 from songlens_shared import functions
-from songlens_shared.errors import ConfigError, SonglensError
+from songlens_shared.errors import ConfigError, UnknownLetter
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.streams import Entry, Fields
 
 _PAGE = 100
-
-
-class UnknownLetter(SonglensError):
-    """There is no such dead letter."""
 
 
 @dataclass(frozen=True, kw_only=True)

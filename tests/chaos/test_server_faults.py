@@ -1,0 +1,106 @@
+"""No accepted photo is lost while the server dies, comes back, or stands still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from chaos_fleet import Fleet, Load, left_over
+
+from songlens_shared.broker import connect, load_functions
+from songlens_workers.embedded import EmbeddedBroker
+
+SETTINGS = {"heartbeat_ms": 300, "takeover_ms": 1500, "max_deliveries": 50}
+
+
+class MortalBroker(EmbeddedBroker):
+    """A server with an append-only file, which can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *, fsync: str, binary: Path | None) -> None:
+        super().__init__(folder, binary=binary)
+        self._fsync = fsync
+
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "--appendfsync", self._fsync]
+
+    def die(self) -> None:
+        """End it without warning."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+
+@pytest.fixture(params=["always", "everysec"])
+def mortal(tmp_path: Path, redis_server: Path | None, request: pytest.FixtureRequest) -> Iterator[MortalBroker]:
+    """The server."""
+    with MortalBroker(tmp_path / "mortal", fsync=request.param, binary=redis_server) as broker:
+        with connect(broker.url) as connection:
+            load_functions(connection)
+        yield broker
+
+
+@pytest.mark.timeout(600)
+def test_a_server_that_dies_loses_nothing_it_has_accepted(
+    mortal: MortalBroker, tmp_path: Path, long: bool, report: Any
+) -> None:
+    """Killed under load and started again from its append-only file: every accepted request is answered, once."""
+    requests, restarts = (5000, 8) if long else (600, 2)
+    fleet, load = Fleet(mortal.url, tmp_path / "workers.log", item_s=0.004, **SETTINGS), Load(mortal.url)
+    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
+    with fleet.running():
+        submitting.start()
+        for number in range(1, restarts + 1):
+            while len(load.account.accepted) < number * requests // (restarts + 1):
+                time.sleep(0.01)
+            mortal.die()
+            mortal.start()
+        submitting.join(300)
+        with connect(mortal.url) as connection:
+            account = load.wait(connection, limit_s=120)
+            left = left_over(connection)
+    load.close()
+    report(
+        requests=len(account.accepted),
+        restarts=restarts,
+        lost=len(account.lost),
+        answered_twice=len(account.twice),
+        worst_delay_s=account.worst_delay_s,
+    )
+    assert len(account.accepted) == requests
+    assert (account.lost, account.twice, account.failed, left) == (set(), set(), {}, {})
+
+
+@pytest.mark.timeout(300)
+def test_a_server_that_stands_still(
+    broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path, long: bool, report: Any
+) -> None:
+    """Stopped for longer than every time-out under load, and then continued: nothing is lost, nothing doubled."""
+    requests, still_s = (3000, 20) if long else (400, 7)
+    fleet, load = Fleet(broker.url, tmp_path / "workers.log", item_s=0.002, **SETTINGS), Load(broker.url)
+    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
+    with fleet.running():
+        submitting.start()
+        while len(load.account.accepted) < requests // 2:
+            time.sleep(0.01)
+        os.kill(broker.pid, signal.SIGSTOP)
+        time.sleep(still_s)
+        os.kill(broker.pid, signal.SIGCONT)
+        submitting.join(120)
+        account = load.wait(connection, limit_s=120)
+        left = left_over(connection)
+    load.close()
+    report(
+        requests=len(account.accepted),
+        still_s=still_s,
+        lost=len(account.lost),
+        answered_twice=len(account.twice),
+        worst_delay_s=account.worst_delay_s,
+    )
+    assert len(account.accepted) == requests
+    assert (account.lost, account.twice, account.failed, left) == (set(), set(), {}, {})
