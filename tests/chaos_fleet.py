@@ -138,6 +138,8 @@ class Account:
     """By the reply channel; the last of an id."""
     channel: Counter[str] = field(default_factory=Counter)
     """Replies in the channel by id."""
+    left: dict[str, int] = field(default_factory=dict)
+    """What the queue still holds at the end, as `left_over` tells."""
     submitted_s: dict[str, float] = field(default_factory=dict)
     worst_delay_s: float = 0.0
     """From accepted to seen in the channel."""
