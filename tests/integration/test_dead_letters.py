@@ -30,10 +30,11 @@ Dead = Callable[..., "subprocess.CompletedProcess[str]"]
 def dead(broker: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dead:
     """Run `songlens dead ...` on this test's server, whose queue has two partitions."""
     monkeypatch.setenv("SONGLENS_PARTITIONS", str(PARTITIONS))
+    monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "songlens", "dead", *arguments, "--redis", broker.url]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=None, check=False)
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
 
     return run
 

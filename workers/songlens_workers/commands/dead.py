@@ -47,10 +47,14 @@ def list_(
     if not found:
         console.print("No dead letters.")
         return
-    table = Table("id", "buried (UTC)", "request", "client", "stage", "deliveries", "error")
+    table = Table()
+    table.add_column("id", no_wrap=True)  # to be copied
+    table.add_column("request", no_wrap=True, overflow="ellipsis")
+    for name in ("stage", "tries", "error"):
+        table.add_column(name)
     for letter in found[:limit]:
-        told = (letter.id, _time(letter), letter.request_id, letter.client, letter.stage, str(letter.deliveries))
-        table.add_row(*map(Text, (*told, letter.error)))
+        told = (letter.id, letter.request_id, letter.stage, str(letter.deliveries), letter.error)
+        table.add_row(*map(Text, told))
     console.print(table)
     if len(found) > limit:
         console.print(f"There are more; --limit {2 * limit} shows them.")
