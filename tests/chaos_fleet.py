@@ -168,6 +168,7 @@ class Load:
         self._client = Client(url, name=name)
         self._options: Any = {"timeout_s": 600.0} | options
         self._name = name
+        self._cursor = "-"
 
     def submit(self, ids: Sequence[str], *, give_up: Callable[[], bool] = lambda: False) -> None:
         """Queue every id; returns when all are accepted, or when it is told to give up."""
@@ -185,27 +186,36 @@ class Load:
                     self.account.accepted.add(id)
                     break
 
-    def wait(self, connection: redis.Redis, *, limit_s: float, enough: int | None = None) -> Account:
+    def offer(self, id: str) -> None:
+        """Try to queue an id, once."""
+        try:
+            self._client.submit(PHOTO, id=id, **self._options)
+        except QueueFull:
+            self.account.refused += 1
+        else:
+            self.account.submitted_s[id] = time.monotonic()
+            self.account.accepted.add(id)
+
+    def wait(self, connection: redis.Redis, *, limit_s: float) -> Account:
         """Read the channel until every accepted request is answered; returns what is known when time is over."""
-        cursor, until_s = "-", time.monotonic() + limit_s
-        wanted = len(self.account.accepted) if enough is None else enough
-        while len(self.account.answered) < wanted and time.monotonic() < until_s:
-            cursor = self._read(connection, cursor)
+        until_s = time.monotonic() + limit_s
+        while len(self.account.answered) < len(self.account.accepted) and time.monotonic() < until_s:
+            self.read(connection)
             time.sleep(0.05)
         time.sleep(0.5)  # a second reply to somebody would come about now
-        self._read(connection, cursor)
+        self.read(connection)
         return self.account
 
-    def _read(self, connection: redis.Redis, cursor: str) -> str:
-        while page := _entries(connection, AT.replies(self._name), cursor):
+    def read(self, connection: redis.Redis) -> None:
+        """Read what is new in the channel."""
+        while page := _entries(connection, AT.replies(self._name), self._cursor):
             for entry_id, fields in page:
                 reply = decode_reply(fields[b"m"])
                 self.account.answered[reply.id] = reply
                 self.account.channel[reply.id] += 1
                 waited_s = time.monotonic() - self.account.submitted_s.get(reply.id, time.monotonic())
                 self.account.worst_delay_s = max(self.account.worst_delay_s, round(waited_s, 2))
-                cursor = "(" + entry_id.decode()
-        return cursor
+                self._cursor = "(" + entry_id.decode()
 
     def close(self) -> None:
         """Close the client."""
