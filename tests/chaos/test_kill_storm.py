@@ -54,7 +54,7 @@ def storm(
 
 def fleet_of(broker: EmbeddedBroker, folder: Path, **given: Any) -> Fleet:
     """Two workers of each stage."""
-    return Fleet(broker.url, folder / "workers.log", item_s=0.001, **(SETTINGS | given))
+    return Fleet(broker.url, folder / "workers.log", **({"item_s": 0.001} | SETTINGS | given))
 
 
 def check(connection: redis.Redis, account: Account) -> None:
@@ -109,15 +109,19 @@ class Break:
     disturb: Disturb
     changes: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the workers, so that every disturbance meets entries in their hands."""
 
 
 BREAKS = {
-    "nobody takes over": Break(Fleet.kill_one, settings={"takeover_ms": 10_000_000}),
+    "nobody takes over": Break(
+        Fleet.kill_one, settings={"takeover_ms": 10_000_000, "chance": CHANCE, "points": ("claimed",)}
+    ),
     "entries stay when they are ended": Break(
         Fleet.kill_one, changes={"if redis.call('XDEL', stream, entry) == 1 then": "if false then"}
     ),
     "whoever finishes answers": Break(
         Fleet.pause_one,
+        settings={"item_s": 0.005},  # always busy: whoever is held up holds entries
         changes={
             "if redis.call('XACK', stream, group, entry) == 0 then return false end": (
                 "redis.call('XACK', stream, group, entry)"

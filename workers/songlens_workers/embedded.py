@@ -19,6 +19,9 @@ from songlens_shared.errors import BrokerUnavailable
 
 _START_LIMIT_S = 15.0
 _STOP_LIMIT_S = 15.0
+_STARTS_TRIED = 5
+_PORT_WAIT_S = 0.1
+_PORT_TAKEN = "Address already in use"
 
 
 class EmbeddedBroker:
@@ -57,11 +60,31 @@ class EmbeddedBroker:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until it answers; raises `BrokerUnavailable` with the end of its log."""
+        """Start the server and wait until it answers; raises `BrokerUnavailable` with the end of its log.
+
+        Where somebody else has taken the port, the first start goes on to another one; a later start, whose clients know
+        the port, waits a little for it.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._port = self._port or _free_port()
-        log = self._folder / "valkey.log"
-        with log.open("ab") as output:
+        known = self._port
+        for _ in range(_STARTS_TRIED):
+            self._port = known or _free_port()
+            fault = self._started()
+            if fault is None:
+                return
+            if _PORT_TAKEN not in fault:
+                break
+            time.sleep(_PORT_WAIT_S)
+        self._port = known
+        raise BrokerUnavailable(f"the embedded Valkey server did not start; the end of {self._log}:\n{fault}")
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "valkey.log"
+
+    def _started(self) -> str | None:
+        """Start the server on its port; return None when it answers, else the end of its log."""
+        with self._log.open("ab") as output:
             # A session of its own: Ctrl-C is for the workers, which still need the server while they drain.
             self._process = subprocess.Popen(
                 [str(self._binary or _wheel_binary()), *self._arguments()],
@@ -75,9 +98,9 @@ class EmbeddedBroker:
             while not _answers(connection, self._process.pid):
                 if self._process.poll() is not None or time.monotonic() > until_s:
                     self.stop()
-                    tail = log.read_text(errors="replace")[-400:]
-                    raise BrokerUnavailable(f"the embedded Valkey server did not start; the end of {log}:\n{tail}")
+                    return self._log.read_text(errors="replace")[-400:]
                 time.sleep(0.02)
+        return None
 
     def _arguments(self) -> list[str]:
         durable = "yes" if self._persistent else "no"
