@@ -62,8 +62,8 @@ class EmbeddedBroker:
     def start(self) -> None:
         """Start the server and wait until it answers; raises `BrokerUnavailable` with the end of its log.
 
-        Where somebody else has taken the port, the first start goes on to another one; a later start, whose clients know
-        the port, waits a little for it.
+        Where somebody else has taken the port, the first start goes on to another one; a later start, whose clients
+        know the port, waits a little for it.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         known = self._port
