@@ -175,26 +175,22 @@ class Load:
         for id in ids:
             while not give_up():
                 try:
-                    self._client.submit(PHOTO, id=id, **self._options)
-                except QueueFull as refusal:
-                    self.account.refused += 1
-                    time.sleep(min(refusal.retry_after_ms / 1000, 0.2))
+                    if self.offer(id):
+                        break
+                    time.sleep(0.1)
                 except BrokerError:
                     time.sleep(0.1)
-                else:
-                    self.account.submitted_s[id] = time.monotonic()
-                    self.account.accepted.add(id)
-                    break
 
-    def offer(self, id: str) -> None:
-        """Try to queue an id, once."""
+    def offer(self, id: str) -> bool:
+        """Try to queue an id, once; False where the lane is full."""
         try:
             self._client.submit(PHOTO, id=id, **self._options)
         except QueueFull:
             self.account.refused += 1
-        else:
-            self.account.submitted_s[id] = time.monotonic()
-            self.account.accepted.add(id)
+            return False
+        self.account.submitted_s[id] = time.monotonic()
+        self.account.accepted.add(id)
+        return True
 
     def wait(self, connection: redis.Redis, *, limit_s: float) -> Account:
         """Read the channel until every accepted request is answered; returns what is known when time is over."""
@@ -247,12 +243,3 @@ def left_over(connection: redis.Redis) -> dict[str, int]:
         except redis.ResponseError:
             continue  # nobody has ever consumed it
     return {what: number for what, number in found.items() if number}
-
-
-def resident_bytes(pid: int) -> int:
-    """Return what a process holds in memory; 0 when it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024 if "VmRSS:" in status else 0

@@ -27,12 +27,16 @@ local function retry_after_ms(stream, now)
     return math.max(100, math.min(5000, math.floor(age / 4)))
 end
 
--- Ends an entry. True only for the first caller: whoever comes later finds nothing left to acknowledge.
-local function take_off(stream, group, entry, payload_bytes)
-    if redis.call('XACK', stream, group, entry) == 0 then return false end
+local function remove(stream, entry, payload_bytes)
     if redis.call('XDEL', stream, entry) == 1 then
         redis.call('DECRBY', stream .. ':bytes', payload_bytes)
     end
+end
+
+-- Ends an entry. True only for the first caller: whoever comes later finds nothing left to acknowledge.
+local function take_off(stream, group, entry, payload_bytes)
+    if redis.call('XACK', stream, group, entry) == 0 then return false end
+    remove(stream, entry, payload_bytes)
     return true
 end
 
@@ -143,7 +147,7 @@ local function cancel(keys, args)
     for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
-    if redis.call('XDEL', stream, entry) == 1 then redis.call('DECRBY', stream .. ':bytes', #fields.m) end
+    remove(stream, entry, #fields.m)
     redis.call('DEL', keys[2])
     local partition = string.match(stream, '^[^}]*}')
     return answer(keys[1], partition .. ':replies:' .. fields.client, partition .. ':reply:' .. fields.client,

@@ -32,7 +32,7 @@ DEAD_MAX_LENGTH = 10_000
 """The dead-letter stream is trimmed to about this many entries."""
 
 DEAD_TTL_S = 24 * 3600
-"""How long a dead letter is kept, unless the workers are set otherwise."""
+"""How long dead letters are kept after the newest of them, unless the workers are set otherwise."""
 
 BUCKET_ENTRIES = 1000
 """Model hashes are split so that one holds about this many vectors or song cards."""

@@ -100,6 +100,7 @@ def test_mistakes_are_told(dead: Dead, broker: EmbeddedBroker, connection: redis
         ("show", "nonsense"): "there is no dead letter nonsense",
         ("show", "7:1-1"): "there is no dead letter 7:1-1",
         ("replay",): "Name the dead letters, or all of them with --all",
+        ("drop", name, "--stage", "vision"): "or all of them with --all, perhaps of one --stage",
         ("drop", name, "--all"): "Name the dead letters, or all of them with --all",
         ("replay", name): "has no payload to replay (dead_payloads is off); submit the photo again",
     }.items():

@@ -17,7 +17,7 @@ from rich.text import Text
 from songlens_shared.broker import broker_errors, connect, load_functions, resolve_url
 from songlens_shared.errors import ConfigError
 from songlens_workers.dead_letters import DeadLetter, DeadLetters
-from songlens_workers.settings import StageSettings, load_settings
+from songlens_workers.settings import Stage, StageSettings, load_settings
 
 command = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay or drop them.")
 
@@ -26,7 +26,7 @@ Letters = Annotated[
     list[str] | None, typer.Argument(metavar="ID...", help="Dead letters, as `songlens dead list` names them.")
 ]
 Every = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
-OfStage = Annotated[str | None, typer.Option("--stage", help="With --all: of this stage only, vision or songs.")]
+OfStage = Annotated[Stage | None, typer.Option("--stage", help="With --all: of this stage only, vision or songs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
@@ -105,10 +105,10 @@ def _dead_letters(redis: str | None) -> Iterator[DeadLetters]:
         yield DeadLetters(connection, partitions=partitions)
 
 
-def _chosen(dead: DeadLetters, ids: list[str] | None, every: bool, stage: str | None) -> Iterable[DeadLetter]:
+def _chosen(dead: DeadLetters, ids: list[str] | None, every: bool, stage: Stage | None) -> Iterable[DeadLetter]:
     """Return the letters that are meant, all found before the first is touched."""
-    if every == bool(ids):
-        raise ConfigError("Name the dead letters, or all of them with --all.")
+    if every == bool(ids) or (stage is not None and not every):
+        raise ConfigError("Name the dead letters, or all of them with --all, perhaps of one --stage.")
     if not every:
         return [dead.find(id) for id in ids or ()]
     return [letter for letter in dead if stage in (None, letter.stage)]
