@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from redis import asyncio as redis_asyncio
+
 from songlens.core import GRACE_S, ClientCore, RequestOptions
 from songlens.photo import Photo, photo_bytes
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, connect, connect_asyncio, load_functions, resolve_url
+from songlens_shared.broker import broker_errors, load_functions, open_redis, open_redis_asyncio, resolve_url
+from songlens_shared.cluster import ReadRounds, is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
 
@@ -49,7 +52,9 @@ class AsyncClient:
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int = 1) -> None:
         self._url = resolve_url(url)
         self._core = ClientCore(name=name, partitions=partitions)
-        self._redis = connect_asyncio(self._url)
+        self._opening = asyncio.Lock()
+        self._redis: redis_asyncio.Redis | None = None
+        self._rounds = ReadRounds(cluster=False)
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -72,7 +77,8 @@ class AsyncClient:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
-        await self._redis.aclose()
+        if self._redis is not None:
+            await self._redis.aclose()
 
     async def recommend(self, photo: Photo, **options: Unpack[RequestOptions]) -> Recommendation:
         """As `Client.recommend`."""
@@ -127,21 +133,28 @@ class AsyncClient:
             raise BrokerError("this client has been closed.")
         try:
             with broker_errors(self._url):
-                return await self._executed(command)
+                return await self._executed(await self._connected(), command)
         finally:
-            if self._closed:
+            if self._closed and self._redis is not None:
                 await self._redis.aclose()  # redis-py opens a connection again that was closed under a waiting task
 
-    async def _executed(self, command: Command) -> Any:
+    async def _connected(self) -> redis_asyncio.Redis:
+        async with self._opening:
+            if self._redis is None:
+                self._redis = await open_redis_asyncio(self._url)
+                self._rounds = ReadRounds(cluster=is_cluster(self._redis))
+            return self._redis
+
+    async def _executed(self, connection: redis_asyncio.Redis, command: Command) -> Any:
         match command:
             case Call():
-                return await command.on(self._redis)
+                return await command.on(connection)
             case Get(key):
-                return await self._redis.get(key)
+                return await connection.get(key)
             case ReadReplies(cursors, block_ms):
-                return await self._redis.xread(cursors, count=READ_COUNT, block=block_ms)
+                return await self._read(connection, cursors, block_ms)
             case Listen(_, block_ms):
-                return await self._listen(block_ms)
+                return await self._listen(connection, block_ms)
             case LoadFunctions():
                 return await asyncio.to_thread(self._load_functions)
             case Pause(seconds):
@@ -149,13 +162,19 @@ class AsyncClient:
 
     def _load_functions(self) -> None:
         """Once in a server's life; not worth a second, asynchronous loader."""
-        with connect(self._url) as connection:
+        with open_redis(self._url) as connection:
             load_functions(connection)
 
-    async def _listen(self, block_ms: int) -> None:
+    async def _read(self, connection: redis_asyncio.Redis, cursors: dict[Any, Any], block_ms: int) -> Any:
+        for part, wait_ms in self._rounds(cursors, block_ms):
+            if found := await connection.xread(part, count=READ_COUNT, block=wait_ms):
+                return found
+        return None
+
+    async def _listen(self, connection: redis_asyncio.Redis, block_ms: int) -> None:
         """One read serves every waiting task."""
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_once(block_ms))
+            self._reading = asyncio.create_task(self._read_once(connection, block_ms))
             # Asked for here, in case every waiter has gone by then: an error that nobody has seen is logged otherwise.
             self._reading.add_done_callback(_failure)
         reading = self._reading
@@ -163,9 +182,9 @@ class AsyncClient:
         if reading.done() and (error := _failure(reading)):
             raise error
 
-    async def _read_once(self, block_ms: int) -> None:
+    async def _read_once(self, connection: redis_asyncio.Redis, block_ms: int) -> None:
         inbox = self._core.inbox
-        inbox.feed(await self._redis.xread(inbox.cursors, count=READ_COUNT, block=block_ms))
+        inbox.feed(await self._read(connection, inbox.cursors, block_ms))
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:

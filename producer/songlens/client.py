@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import redis
+
 from songlens.core import GRACE_S, ClientCore, RequestOptions
 from songlens.photo import Photo, photo_bytes
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, connect, load_functions, resolve_url
+from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_url
+from songlens_shared.cluster import ReadRounds, is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
 
@@ -56,7 +59,9 @@ class Client:
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int = 1) -> None:
         self._url = resolve_url(url)
         self._core = ClientCore(name=name, partitions=partitions)
-        self._redis = connect(self._url)
+        self._opening = threading.Lock()
+        self._redis: redis.Redis | None = None
+        self._rounds = ReadRounds(cluster=False)
         self._turn = threading.Condition()
         self._reading = False
         self._closed = False
@@ -77,7 +82,8 @@ class Client:
     def close(self) -> None:
         """Close all connections. Requests in flight go on; fetch their replies later by id."""
         self._closed = True
-        self._redis.close()
+        if self._redis is not None:
+            self._redis.close()
 
     def recommend(self, photo: Photo, **options: Unpack[RequestOptions]) -> Recommendation:
         """Return songs for a photo (bytes, a path, or a PIL image); options as in `RequestOptions`.
@@ -147,27 +153,40 @@ class Client:
             raise BrokerError("this client has been closed.")
         try:
             with broker_errors(self._url):
-                return self._executed(command)
+                return self._executed(self._connected(), command)
         finally:
-            if self._closed:
+            if self._closed and self._redis is not None:
                 self._redis.close()  # redis-py opens a connection again that was closed under a waiting thread
 
-    def _executed(self, command: Command) -> Any:
+    def _connected(self) -> redis.Redis:
+        with self._opening:
+            if self._redis is None:
+                self._redis = open_redis(self._url)
+                self._rounds = ReadRounds(cluster=is_cluster(self._redis))
+            return self._redis
+
+    def _executed(self, connection: redis.Redis, command: Command) -> Any:
         match command:
             case Call():
-                return command.on(self._redis)
+                return command.on(connection)
             case Get(key):
-                return self._redis.get(key)
+                return connection.get(key)
             case ReadReplies(cursors, block_ms):
-                return self._redis.xread(cursors, count=READ_COUNT, block=block_ms)
+                return self._read(connection, cursors, block_ms)
             case Listen(request_id, block_ms):
-                return self._listen(request_id, block_ms)
+                return self._listen(connection, request_id, block_ms)
             case LoadFunctions():
-                return load_functions(self._redis)
+                return load_functions(connection)
             case Pause(seconds):
                 return time.sleep(seconds)
 
-    def _listen(self, request_id: str, block_ms: int) -> None:
+    def _read(self, connection: redis.Redis, cursors: dict[Any, Any], block_ms: int) -> Any:
+        for part, wait_ms in self._rounds(cursors, block_ms):
+            if found := connection.xread(part, count=READ_COUNT, block=wait_ms):
+                return found
+        return None
+
+    def _listen(self, connection: redis.Redis, request_id: str, block_ms: int) -> None:
         """One waiting thread reads for all; the others sleep until it has read something."""
         with self._turn:
             if self._core.inbox.arrived(request_id) is not None:
@@ -177,7 +196,7 @@ class Client:
                 return
             self._reading = True
         try:
-            self._core.inbox.feed(self._redis.xread(self._core.inbox.cursors, count=READ_COUNT, block=block_ms))
+            self._core.inbox.feed(self._read(connection, self._core.inbox.cursors, block_ms))
         finally:
             with self._turn:
                 self._reading = False

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis import asyncio as redis_asyncio
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from songlens_shared.cluster import AsyncClusterConnection, ClusterConnection, nodes
 from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
 from songlens_shared.functions import library_source
 from songlens_shared.keys import LIBRARY
@@ -82,19 +84,25 @@ def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.05, cap=1.0)
 
 
+def _timeouts() -> dict[str, Any]:
+    return {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+    }
+
+
 def _options(max_connections: int) -> dict[str, Any]:
     return {
         "max_connections": max_connections,
         "timeout": SOCKET_TIMEOUT_S,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
-        "socket_keepalive": True,
         "health_check_interval": 30,
+        **_timeouts(),
     }
 
 
 def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.Redis:
-    """Return a client with a bounded, blocking pool; connects on first use.
+    """Return a client of one server, with a bounded, blocking pool; connects on first use.
 
     Raises `ConfigError` for a URL that names no server.
     """
@@ -105,7 +113,7 @@ def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.R
 
 
 def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) -> redis_asyncio.Redis:
-    """Return an asyncio client with a bounded, blocking pool; connects on first use.
+    """Return an asyncio client of one server, with a bounded, blocking pool; connects on first use.
 
     Raises `ConfigError` for a URL that names no server.
     """
@@ -115,6 +123,58 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
         retry = AsyncRetry(_backoff(), retries, _RETRIED)
         pool = redis_asyncio.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
     return redis_asyncio.Redis.from_pool(pool)
+
+
+def open_redis(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.Redis:
+    """Connect at once, and return a client of the server or, where it belongs to a Redis Cluster, of all its nodes.
+
+    The latter has the methods of the former. Raises `ConfigError` for a URL that names no server, and what redis-py
+    raises for one that cannot be reached: see `broker_errors`.
+    """
+    server = connect(url, max_connections=max_connections, retries=retries)
+    try:
+        clustered = _in_cluster_mode(server.execute_command("HELLO"))  # type: ignore[no-untyped-call]
+    except BaseException:
+        server.close()
+        raise
+    if not clustered:
+        return server
+    server.close()
+    return cast(
+        redis.Redis,
+        ClusterConnection(
+            url=url,
+            retry=Retry(_backoff(), retries, _RETRIED),
+            connection_pool_class=redis.BlockingConnectionPool,
+            **_timeouts(),
+            max_connections=max_connections,
+            timeout=SOCKET_TIMEOUT_S,
+        ),
+    )
+
+
+async def open_redis_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) -> redis_asyncio.Redis:
+    """As `open_redis`, in an event loop."""
+    from redis.asyncio.retry import Retry as AsyncRetry
+
+    server = connect_asyncio(url, max_connections=max_connections, retries=retries)
+    try:
+        clustered = _in_cluster_mode(await server.execute_command("HELLO"))  # type: ignore[no-untyped-call]
+    except BaseException:
+        await server.aclose()
+        raise
+    if not clustered:
+        return server
+    await server.aclose()
+    retry = AsyncRetry(_backoff(), retries, _RETRIED)
+    cluster = AsyncClusterConnection.from_url(url, retry=retry, **_timeouts(), max_connections=max_connections)
+    return cast(redis_asyncio.Redis, cluster)
+
+
+def _in_cluster_mode(hello: Any) -> bool:
+    """Read what HELLO tells, a map or a flat list by the protocol that was negotiated."""
+    pairs = hello.items() if isinstance(hello, dict) else zip(hello[::2], hello[1::2], strict=True)
+    return (b"mode", b"cluster") in pairs
 
 
 @contextmanager
@@ -143,9 +203,9 @@ def broker_errors(url: str) -> Iterator[None]:
         ) from error
     except redis.exceptions.NoPermissionError as error:
         raise BrokerUnavailable(f"{safe_url(url)} forbids a needed command: {error}. See ops/redis.") from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except (redis.ConnectionError, redis.TimeoutError, RedisClusterException) as error:
         raise BrokerUnavailable(
-            f"no Redis answers at {safe_url(url)} ({error}). Start one with `songlens up`, "
+            f"no Redis answers at {safe_url(url)} ({_told(error)}). Start one with `songlens up`, "
             f"or give its address in {URL_VARIABLE} or --redis."
         ) from error
     except redis.ResponseError as error:
@@ -154,6 +214,11 @@ def broker_errors(url: str) -> Iterator[None]:
         if str(error).lower().startswith("unknown command"):
             raise BrokerUnsuitable(f"{safe_url(url)} is too old or lacks a command ({error}). {_NEEDED}") from error
         raise BrokerError(f"{safe_url(url)} refused a command: {error}") from error
+
+
+def _told(error: Exception) -> str:
+    # The text of a cluster's fault may quote the command, and so a photo.
+    return "its cluster is not whole" if isinstance(error, RedisClusterException) else str(error)
 
 
 @dataclass(frozen=True)
@@ -171,7 +236,14 @@ class ServerInfo:
 
 
 def server_info(connection: redis.Redis) -> ServerInfo:
-    """Return kind and version; raises `BrokerUnsuitable` when too old to run the functions library."""
+    """Return kind and version, of a cluster those of its oldest node.
+
+    Raises `BrokerUnsuitable` when too old to run the functions library.
+    """
+    return min((_server_info(node) for node in nodes(connection)), key=lambda info: info.version)
+
+
+def _server_info(connection: redis.Redis) -> ServerInfo:
     info: dict[str, Any] = connection.info()
     kind = "valkey" if "valkey_version" in info else "redis"
     version = tuple(int(part) for part in str(info[f"{kind}_version"]).split("."))
@@ -181,7 +253,12 @@ def server_info(connection: redis.Redis) -> ServerInfo:
 
 
 def load_functions(connection: redis.Redis) -> bool:
-    """Load the functions library where it is missing or differs. Returns whether it was loaded."""
+    """Load the functions library, on every node, where it is missing or differs. Returns whether it was loaded."""
+    loaded = [_load_functions(node) for node in nodes(connection)]
+    return any(loaded)
+
+
+def _load_functions(connection: redis.Redis) -> bool:
     source = library_source()
     for library in connection.function_list(library=LIBRARY, withcode=True):
         pairs = iter(library)

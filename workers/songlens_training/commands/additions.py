@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from songlens_shared.broker import broker_errors, connect, resolve_url
+from songlens_shared.broker import broker_errors, open_redis, resolve_url
 from songlens_training.commands.options.backbone import WeightFlags
 from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars
@@ -78,6 +78,6 @@ def _publish(console: Console, built: Built, store: ModelStore, redis: str | Non
     from songlens_training.model.publish import publish_model
 
     url = resolve_url(redis)
-    with broker_errors(url), connect(url) as connection:
+    with broker_errors(url), open_redis(url) as connection:
         publish_model(store, built.manifest.version, connection, progress=progress)
     console.print(f"[bold]{built.manifest.version}[/] is live")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from songlens_shared.broker import broker_errors, connect, resolve_url
+from songlens_shared.broker import broker_errors, open_redis, resolve_url
 from songlens_shared.errors import BrokerError
 from songlens_training.commands.additions import add_images, add_songs
 from songlens_training.commands.build import build
@@ -37,7 +37,7 @@ def publish(version: Version = None, redis: Redis = None, models: Models = None)
     store = open_store(models)
     chosen = version or newest_version(store)
     url = resolve_url(redis)
-    with broker_errors(url), connect(url) as connection, progress_bars(console) as progress:
+    with broker_errors(url), open_redis(url) as connection, progress_bars(console) as progress:
         manifest = publish_model(store, chosen, connection, progress=progress)
     console.print(f"[bold]{manifest.version}[/] is live: {manifest.songs} songs, {manifest.images} images")
 
@@ -47,7 +47,7 @@ def list_(redis: Redis = None, models: Models = None) -> None:
     """Show the versions on disk and in Redis."""
     store, url = open_store(models), resolve_url(redis)
     try:
-        with broker_errors(url), connect(url, retries=0) as connection:
+        with broker_errors(url), open_redis(url, retries=0) as connection:
             published = PublishedModels(connection)
             in_redis, current, previous = published.versions(), published.current(), published.previous()
     except BrokerError as error:
@@ -88,6 +88,6 @@ def show(
 def rollback(redis: Redis = None) -> None:
     """Make the version before live again."""
     url = resolve_url(redis)
-    with broker_errors(url), connect(url) as connection:
+    with broker_errors(url), open_redis(url) as connection:
         version = PublishedModels(connection).rollback()
     Console().print(f"[bold]{version}[/] is live again")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from songlens_shared.broker import broker_errors, connect, load_functions, resolve_url
+from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_url
 from songlens_shared.errors import ConfigError
 from songlens_workers.dead_letters import DeadLetter, DeadLetters
 from songlens_workers.settings import Stage, StageSettings, load_settings
@@ -100,7 +100,7 @@ def drop(letters: Letters = None, every: Every = False, stage: OfStage = None, r
 def _dead_letters(redis: str | None) -> Iterator[DeadLetters]:
     url = resolve_url(redis)
     partitions = load_settings(StageSettings).partitions
-    with broker_errors(url), connect(url) as connection:
+    with broker_errors(url), open_redis(url) as connection:
         load_functions(connection)
         yield DeadLetters(connection, partitions=partitions)
 

@@ -15,9 +15,9 @@ from rich.markup import escape
 
 from songlens_shared.broker import (
     broker_errors,
-    connect,
     home,
     load_functions,
+    open_redis,
     resolve_url,
     safe_url,
     server_info,
@@ -69,7 +69,7 @@ def command(
 
 def _redis(url: str) -> Iterator[Finding]:
     try:
-        with broker_errors(url), connect(url, retries=0) as connection:
+        with broker_errors(url), open_redis(url, retries=0) as connection:
             info = server_info(connection)
             yield Finding("ok", f"{info} answers at {safe_url(url)}")
             loaded = load_functions(connection)
@@ -82,7 +82,7 @@ def _model(url: str, store: ModelStore) -> Iterator[Finding]:
     try:
         on_disk = store.versions()
         yield Finding("ok" if on_disk else "note", f"{len(on_disk)} model versions in {store}")
-        with broker_errors(url), connect(url, retries=0) as connection:
+        with broker_errors(url), open_redis(url, retries=0) as connection:
             current = PublishedModels(connection).current()
             if current is None:
                 yield Finding("fault", "no model version is published", _publish_advice(on_disk))
@@ -106,7 +106,7 @@ def _publish_advice(on_disk: list[str]) -> str:
 
 def _workers(url: str) -> Iterator[Finding]:
     try:
-        with broker_errors(url), connect(url, retries=0) as connection:
+        with broker_errors(url), open_redis(url, retries=0) as connection:
             keys = PartitionKeys(0)
             streams = [(keys.requests(lane), VISION_GROUP) for lane in LANES] + [(keys.hits, SONGS_GROUP)]
             for stream, group in streams:

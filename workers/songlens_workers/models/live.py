@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 
 import redis
 import structlog
+from redis.exceptions import RedisClusterException
 
+from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import NoModel, SonglensError
 
 M = TypeVar("M")
@@ -66,7 +68,7 @@ class LiveModel(Generic[M]):
         while not self._stopped.wait(self._poll_s):
             try:
                 self.poll()
-            except redis.RedisError as error:
+            except RedisFault as error:
                 _log.debug("model_poll_missed", error=type(error).__name__)
 
     def poll(self) -> None:
@@ -76,7 +78,7 @@ class LiveModel(Generic[M]):
             return
         try:
             model = self._load(version)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except (redis.ConnectionError, redis.TimeoutError, RedisClusterException):
             raise  # says nothing about the version
         except Exception as error:
             # Whatever it is, the version that serves goes on serving, and the next one will be looked for.

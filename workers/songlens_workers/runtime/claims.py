@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import redis
 
+from songlens_shared.cluster import TURN_MS, RedisFault, by_partition
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.streams import Fields, stream_entries
-
-# While there is room for fewer entries than there are streams, a wait can watch only some of them.
-_PARTIAL_WAIT_MS = 50
 
 
 @dataclass(frozen=True)
@@ -99,22 +98,36 @@ class Claims:
             room = count - len(claimed)
             asked, waiting = waiting[:room], waiting[room:]
             each = room // len(asked)
-            found = self._claim_new(asked, each)
+            found = self._claim_each(asked, each)
             claimed += found
             found_in = Counter(delivery.stream for delivery in found)
             waiting += [inlet for inlet in asked if found_in[inlet.stream] == each]
         return claimed
 
     def _wait(self, count: int, block_ms: int) -> list[Delivery]:
+        """Wait for all streams at once where that can be: where there is room for one entry of each, on one server."""
         inlets = self._rotated([*self._preferred, *self._sharing])
-        if count < len(inlets):
-            return self._claim_new(inlets[:count], 1, min(block_ms, _PARTIAL_WAIT_MS))
-        return self._claim_new(inlets, count // len(inlets), block_ms)
+        [watched, *others] = self._readable(inlets)
+        if len(watched) > count:
+            others, watched = [watched[count:]], watched[:count]
+        return self._claim_new(watched, count // len(watched), min(block_ms, TURN_MS) if others else block_ms)
+
+    def _readable(self, inlets: Sequence[Inlet]) -> list[list[Inlet]]:
+        """Return the inlets in groups that one command may read, the group of the first one first."""
+        groups = by_partition(self._redis, inlets, lambda inlet: inlet.stream)
+        return sorted(groups, key=lambda group: inlets[0] not in group)
 
     def _rotated(self, inlets: Sequence[Inlet]) -> list[Inlet]:
         """Every partition is the first to be looked at in its turn."""
         start = self._turn % len(inlets) if inlets else 0
         return [*inlets[start:], *inlets[:start]]
+
+    def _claim_each(self, inlets: Sequence[Inlet], each: int) -> list[Delivery]:
+        claimed: list[Delivery] = []
+        for group in self._readable(inlets):
+            with _keeping(claimed):
+                claimed += self._claim_new(group, each)
+        return claimed
 
     def _claim_new(self, inlets: Sequence[Inlet], each: int, block_ms: int | None = None) -> list[Delivery]:
         found = self._redis.xreadgroup(
@@ -157,12 +170,19 @@ class Claims:
             self._claim_again(deliveries, idle=idle_ms)
 
     def _claim_again(self, deliveries: Iterable[Delivery], **options: Any) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for stream, held in groupby(sorted(deliveries, key=lambda d: d.stream), key=lambda d: d.stream):
-            ids: Any = [delivery.entry_id for delivery in held]
-            pipeline.xclaim(stream, self._group, self._consumer, 0, ids, justid=True, **options)
-        # An entry that the server has lost, it has lost for everybody: nothing is left to renew or to give back.
-        pipeline.execute(raise_on_error=False)
+        away: Exception | None = None
+        for group in by_partition(self._redis, deliveries, _stream):
+            pipeline = self._redis.pipeline(transaction=False)
+            for stream, held in groupby(sorted(group, key=_stream), key=_stream):
+                ids: Any = [delivery.entry_id for delivery in held]
+                pipeline.xclaim(stream, self._group, self._consumer, 0, ids, justid=True, **options)
+            try:
+                # An entry that the server has lost, it has lost for everybody: nothing is left to renew or give back.
+                pipeline.execute(raise_on_error=False)
+            except RedisFault as error:
+                away = error  # one node's fault must not make the entries of the others look abandoned
+        if away is not None:
+            raise away
 
     def abandoned(self, idle_ms: int, limit: int) -> list[Abandoned]:
         """Return up to `limit` entries of each stream that nobody renewed for `idle_ms`, the oldest first."""
@@ -175,16 +195,31 @@ class Claims:
     def take_over(self, abandoned: Iterable[Abandoned], idle_ms: int) -> list[Delivery]:
         """Return those of these entries that are still idle for `idle_ms`; this counts as a delivery of each."""
         taken: list[Delivery] = []
-        for stream, entries in groupby(sorted(abandoned, key=lambda a: a.stream), key=lambda a: a.stream):
+        for stream, entries in groupby(sorted(abandoned, key=_stream), key=_stream):
             before = {entry.entry_id: entry.deliveries for entry in entries}
-            ids: Any = list(before)
-            claimed: Any = self._redis.xclaim(stream, self._group, self._consumer, idle_ms, ids)
-            taken += [
-                replace(self._delivery(self._by_stream[stream], entry_id, fields), deliveries=before[entry_id] + 1)
-                for entry_id, fields in claimed
-                if entry_id in before
-            ]
+            with _keeping(taken):
+                ids: Any = list(before)
+                claimed: Any = self._redis.xclaim(stream, self._group, self._consumer, idle_ms, ids)
+                taken += [
+                    replace(self._delivery(self._by_stream[stream], entry_id, fields), deliveries=before[entry_id] + 1)
+                    for entry_id, fields in claimed
+                    if entry_id in before
+                ]
         return taken
+
+
+def _stream(entry: Delivery | Abandoned) -> str:
+    return entry.stream
+
+
+@contextmanager
+def _keeping(claimed: list[Delivery]) -> Iterator[None]:
+    """Pass over a fault once something has been claimed, which would be lost from sight; the fault comes again."""
+    try:
+        yield
+    except RedisFault:
+        if not claimed:
+            raise
 
 
 def _integer(field: bytes) -> int:

@@ -7,6 +7,7 @@ import time
 import redis
 import structlog
 
+from songlens_shared.cluster import RedisFault
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.in_flight import InFlight
@@ -32,5 +33,5 @@ class Keeper:
             if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
                 self._clock.sync(self._redis)
                 self._synced_s = time.monotonic()
-        except redis.RedisError as error:
+        except RedisFault as error:
             _log.debug("heartbeat_missed", error=type(error).__name__)

@@ -14,6 +14,7 @@ import structlog
 
 from songlens_shared import functions
 from songlens_shared.broker import is_missing_function, load_functions
+from songlens_shared.cluster import RedisFault, by_partition
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import InternalError, RequestError
 from songlens_shared.functions import Call, Delivery
@@ -87,11 +88,11 @@ class Outbox:
 
         def attempt() -> None:
             left = [position for position, result in enumerate(results) if result is None]
-            passing: redis.ResponseError | None = None
+            passing: Exception | None = None
             for position, result in zip(left, self._round([calls[p] for p in left]), strict=True):
                 if isinstance(result, redis.exceptions.NoPermissionError):
                     raise result  # nothing that this worker could ever send would be taken
-                if isinstance(result, redis.ResponseError) and will_pass(result):
+                if isinstance(result, Exception) and will_pass(result):
                     passing = result
                 else:
                     results[position] = result
@@ -111,17 +112,30 @@ class Outbox:
         return results
 
     def _pipelined(self, calls: Sequence[Call]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in calls:
-            call.on(pipeline)
-        # One call's error is no other's; and raised here it would carry the payload into the log.
-        return pipeline.execute(raise_on_error=False)
+        results: dict[int, Any] = {}
+        for group in by_partition(self._redis, enumerate(calls), lambda numbered: numbered[1].keys[0]):
+            pipeline = self._redis.pipeline(transaction=False)
+            for _, call in group:
+                call.on(pipeline)
+            results.update(zip((position for position, _ in group), _executed(pipeline, len(group)), strict=True))
+        return [results[position] for position in range(len(calls))]
 
     def _count(self, code: str, first: bool) -> None:
         if first:
             self._metrics.finished(code)
         else:
             self._metrics.refused()
+
+
+def _executed(pipeline: Any, calls: int) -> list[Any]:
+    """Return what each call returned, or its error: one's error is no other's, and may hold the payload."""
+    try:
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+    except RedisFault as error:
+        if not will_pass(error):
+            raise
+        return [error] * calls
+    return results
 
 
 def _is_missing_function(result: object) -> bool:

@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import redis
 import structlog
+from redis.exceptions import RedisClusterException
 
+from songlens_shared.cluster import RedisFault
 from songlens_workers.runtime.health import Pulse
 
 T = TypeVar("T")
@@ -24,8 +26,8 @@ _AWAY = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.TryAgainError,
-    redis.exceptions.ClusterDownError,
-    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterError,
+    RedisClusterException,
 )
 # redis-py has no classes of their own for these: a long script, a full disk, too few replicas.
 _UNABLE = ("BUSY ", "MISCONF ", "NOREPLICAS ")
@@ -65,7 +67,7 @@ class Patience:
             while True:
                 try:
                     result = attempt()
-                except redis.RedisError as error:
+                except RedisFault as error:
                     if not will_pass(error):
                         raise
                     failures += 1
@@ -81,7 +83,7 @@ class Patience:
         finally:
             self._waiting.pop(thread, None)
 
-    def _pause(self, pause_s: float, error: redis.RedisError) -> None:
+    def _pause(self, pause_s: float, error: Exception) -> None:
         # No loop is to blame for standing still now: a restart would not bring Redis back.
         self._pulse.excuse()
         if self._given_up.wait(pause_s):

@@ -12,7 +12,8 @@ import redis
 import structlog
 from prometheus_client import CollectorRegistry
 
-from songlens_shared.broker import broker_errors, load_functions, server_info
+from songlens_shared.broker import broker_errors, load_functions, open_redis, server_info
+from songlens_shared.cluster import RedisFault
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock
@@ -44,13 +45,8 @@ def starting_up(settings: StageSettings) -> Iterator[None]:
         yield
 
 
-def connections(settings: StageSettings) -> int:
-    """Return how many connections a worker may need at once: one for each thread, and some to spare."""
-    return settings.prepare_threads + 8
-
-
-def prepare_server(connection: redis.Redis, settings: StageSettings) -> None:
-    """Check the server and load the functions library, waiting up to `start_wait_s` for one that is still starting.
+def open_server(settings: StageSettings) -> redis.Redis:
+    """Connect, check the server and load the functions library, waiting `start_wait_s` for one that is still starting.
 
     Raises `BrokerUnsuitable`, or the client's error when the wait was in vain.
     """
@@ -58,10 +54,8 @@ def prepare_server(connection: redis.Redis, settings: StageSettings) -> None:
     awaited = False
     while True:
         try:
-            _log.info("redis_found", server=str(server_info(connection)))
-            load_functions(connection)
-            return
-        except redis.RedisError as error:
+            return _opened(settings)
+        except RedisFault as error:
             refused = isinstance(error, redis.AuthenticationError) or not will_pass(error)
             if refused or time.monotonic() >= until_s:
                 raise
@@ -69,6 +63,18 @@ def prepare_server(connection: redis.Redis, settings: StageSettings) -> None:
                 _log.warning("redis_awaited", error=type(error).__name__, start_wait_s=settings.start_wait_s)
                 awaited = True
             time.sleep(_AWAIT_EVERY_S)
+
+
+def _opened(settings: StageSettings) -> redis.Redis:
+    # One connection for each thread, and some to spare.
+    connection = open_redis(settings.redis_url, max_connections=settings.prepare_threads + 8)
+    try:
+        _log.info("redis_found", server=str(server_info(connection)))
+        load_functions(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def serve(

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import redis
 import structlog
 
+from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
 from songlens_workers.runtime.batcher import Batch, BatchPolicy, MicroBatcher
@@ -138,7 +139,7 @@ class StageWorker(Generic[P]):
         pool.shutdown(wait=False, cancel_futures=True)
         try:
             self._claims.give_back(self._in_flight.held(), self._settings.takeover_ms)
-        except redis.RedisError as error:
+        except RedisFault as error:
             # They look abandoned soon enough without it.
             _log.debug("entries_not_given_back", stage=self._stage.name, error=type(error).__name__)
 

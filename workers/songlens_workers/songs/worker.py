@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from songlens_shared.broker import connect
 from songlens_shared.keys import SONGS_GROUP, PartitionKeys
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.service import connections, prepare_server, serve, starting_up
+from songlens_workers.runtime.service import open_server, serve, starting_up
 from songlens_workers.settings import SongsSettings
 from songlens_workers.songs.model import SongModel
 from songlens_workers.songs.stage import SongStage
@@ -19,8 +18,7 @@ from songlens_workers.songs.stage import SongStage
 def run(settings: SongsSettings) -> None:
     """Serve hits until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
     with starting_up(settings):
-        connection = connect(settings.redis_url, max_connections=connections(settings))
-        prepare_server(connection, settings)
+        connection = open_server(settings)
         published = PublishedModels(connection)
         load = partial(
             SongModel.load,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from songlens_shared.broker import connect
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.service import connections, prepare_server, serve, starting_up
+from songlens_workers.runtime.service import open_server, serve, starting_up
 from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.cpus import available_cpus
@@ -23,8 +22,7 @@ from songlens_workers.vision.stage import VisionStage
 def run(settings: VisionSettings) -> None:
     """Serve photos until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
     with starting_up(settings):
-        connection = connect(settings.redis_url, max_connections=connections(settings))
-        prepare_server(connection, settings)
+        connection = open_server(settings)
         partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
         for keys in partitions:
             connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
