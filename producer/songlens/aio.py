@@ -15,7 +15,14 @@ from songlens.photo import Photo, photo_bytes
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, load_functions, open_redis, open_redis_asyncio, resolve_url
+from songlens_shared.broker import (
+    broker_errors,
+    load_functions,
+    open_redis,
+    open_redis_asyncio,
+    resolve_partitions,
+    resolve_url,
+)
 from songlens_shared.cluster import ReadRounds, is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
@@ -49,9 +56,9 @@ class AsyncHandle:
 class AsyncClient:
     """Publishes photos and receives songs, in an event loop. Arguments, results and errors are those of `Client`."""
 
-    def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int = 1) -> None:
+    def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
-        self._core = ClientCore(name=name, partitions=partitions)
+        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = asyncio.Lock()
         self._redis: redis_asyncio.Redis | None = None
         self._rounds = ReadRounds(cluster=False)

@@ -16,7 +16,7 @@ from songlens.photo import Photo, photo_bytes
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_url
+from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_partitions, resolve_url
 from songlens_shared.cluster import ReadRounds, is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
@@ -53,12 +53,13 @@ class Client:
 
     `url` defaults to SONGLENS_REDIS_URL, then to what `songlens up` runs here, then to redis://localhost:6379. A
     client with a `name` of its own has a durable reply channel that `replies()` reads across restarts. `partitions` is
-    what the workers were started with. Connects on first use. Every call may raise `BrokerUnavailable`.
+    what the workers were started with, by default SONGLENS_PARTITIONS or 1. A server that belongs to a Redis Cluster
+    stands for all of it. Connects on first use. Every call may raise `BrokerUnavailable`.
     """
 
-    def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int = 1) -> None:
+    def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
-        self._core = ClientCore(name=name, partitions=partitions)
+        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = threading.Lock()
         self._redis: redis.Redis | None = None
         self._rounds = ReadRounds(cluster=False)

@@ -19,7 +19,6 @@ from songlens_shared.errors import (
     BrokerError,
     BrokerUnavailable,
     Cancelled,
-    ConfigError,
     DeadlineExceeded,
     QueueFull,
     UnknownRequest,
@@ -81,8 +80,6 @@ class ClientCore:
     """The plans of every client operation."""
 
     def __init__(self, *, name: str | None, partitions: int, clock: Callable[[], float] = time.monotonic) -> None:
-        if partitions < 1:
-            raise ConfigError(f"partitions must be at least 1; got {partitions}.")
         self.name = check_name("client name", f"client-{new_id()}" if name is None else name)
         self._partitions = [PartitionKeys(partition) for partition in range(partitions)]
         self._clock = clock

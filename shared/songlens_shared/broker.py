@@ -28,6 +28,7 @@ from songlens_shared.keys import LIBRARY
 
 DEFAULT_URL = "redis://localhost:6379"
 URL_VARIABLE = "SONGLENS_REDIS_URL"
+PARTITIONS_VARIABLE = "SONGLENS_PARTITIONS"
 HOME_VARIABLE = "SONGLENS_HOME"
 
 SOCKET_TIMEOUT_S = 5.0
@@ -63,6 +64,18 @@ def _embedded_url() -> str | None:
 def resolve_url(url: str | None = None) -> str:
     """Return the server's URL by the order in this module's docstring."""
     return url or os.environ.get(URL_VARIABLE) or _embedded_url() or DEFAULT_URL
+
+
+def resolve_partitions(partitions: int | None = None) -> int:
+    """Return how many partitions the queue has: what is given, else SONGLENS_PARTITIONS, else 1."""
+    text = os.environ.get(PARTITIONS_VARIABLE, "1") if partitions is None else str(partitions)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigError(f"partitions must be a whole number of at least 1; got {text!r}.")
+    return number
 
 
 def safe_url(url: str) -> str:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from local_cluster import LocalCluster
 
 from songlens import Client
-from songlens_shared.broker import connect
+from songlens_shared.broker import PARTITIONS_VARIABLE, open_redis
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.generated.catalogue import GeneratedOptions, generate
 from songlens_training.model.build import build_model
@@ -28,6 +29,10 @@ from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.registry import load_backbone
 
 START_LIMIT_S = 90.0
+
+ONE_SERVER, CLUSTER = "server", "cluster"
+PARTITIONS = 7
+"""Of a cluster of three: each of them has two or three."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +90,34 @@ def songlens(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 @contextmanager
-def running_system(folder: Path, binary: Path | None, model: Model, *settings: str) -> Iterator[System]:
+def running_server(folder: Path, binary: Path | None, kind: str) -> Iterator[str]:
+    """Start one server, or a Redis Cluster of three whose partitions everybody in here knows; yield the address."""
+    if kind == ONE_SERVER:
+        with EmbeddedBroker(folder / "broker", persistent=False, binary=binary) as broker:
+            yield broker.url
+    else:
+        with LocalCluster(folder / "cluster", binary=binary) as cluster, pytest.MonkeyPatch.context() as patch:
+            patch.setenv(PARTITIONS_VARIABLE, str(PARTITIONS))
+            yield cluster.url
+
+
+@contextmanager
+def running_system(
+    folder: Path, binary: Path | None, model: Model, *settings: str, kind: str = ONE_SERVER
+) -> Iterator[System]:
     """Start a server with the model published and one worker of each stage; wait until they serve."""
     arguments = [part for setting in settings for part in ("--set", setting)]
     with ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker(folder / "broker", persistent=False, binary=binary))
-        with connect(broker.url) as connection:
+        url = stack.enter_context(running_server(folder, binary, kind))
+        with open_redis(url) as connection:
             publish_model(model.store, model.version, connection)
-        common = ["--redis", broker.url, *arguments]
+        common = ["--redis", url, *arguments]
         vision = WorkerProcess("vision", ["vision", *common, "--models", str(model.store)], log=folder / "vision.log")
         songs = WorkerProcess("songs", ["songs", *common], log=folder / "songs.log")
         stack.callback(stop_all, [vision, songs])
         for worker in (vision, songs):
             worker.start()
-        system = System(url=broker.url, model=model, vision=vision, songs=songs)
+        system = System(url=url, model=model, vision=vision, songs=songs)
         wait_until_serving(system)
         yield system
 
@@ -115,10 +134,18 @@ def wait_until_serving(system: System) -> None:
         assert handle.result().songs
 
 
+@pytest.fixture(scope="module", params=[ONE_SERVER, CLUSTER])
+def kind(request: pytest.FixtureRequest) -> str:
+    """What the system runs on."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None, model: Model) -> Iterator[System]:
+def system(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None, model: Model, kind: str
+) -> Iterator[System]:
     """The system, for all tests of one module."""
-    with running_system(tmp_path_factory.mktemp("system"), redis_server, model) as running:
+    with running_system(tmp_path_factory.mktemp("system"), redis_server, model, kind=kind) as running:
         yield running
 
 

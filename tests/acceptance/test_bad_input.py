@@ -16,14 +16,21 @@ from PIL import Image
 
 from songlens import Client
 from songlens_shared import functions, keys
-from songlens_shared.broker import connect
+from songlens_shared.broker import open_redis, resolve_partitions
 from songlens_shared.codec import decode_reply, encode_request
 from songlens_shared.functions import Call
 from songlens_shared.messages import Reply, Request
 
 from .conftest import System
 
-AT = keys.PartitionKeys(0)
+
+def at(request_id: str) -> keys.PartitionKeys:
+    """Return where a request lies."""
+    return keys.PartitionKeys(keys.partition_of(request_id, resolve_partitions()))
+
+
+def everywhere() -> list[keys.PartitionKeys]:
+    return [keys.PartitionKeys(partition) for partition in range(resolve_partitions())]
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -86,10 +93,11 @@ ANSWERED: dict[str, Callable[[], bytes]] = {
 
 def raw_submit(connection: redis.Redis, request_id: str, payload: bytes, *, lane: str = "interactive") -> None:
     """Queue bytes as a client in another language may: past our own checks."""
-    stream = AT.requests(lane)
+    where = at(request_id)
+    stream = where.requests(lane)
     call = Call(
         "songlens_submit",
-        (stream, AT.bytes_of(stream), AT.result(request_id), AT.limits),
+        (stream, where.bytes_of(stream), where.result(request_id), where.limits),
         (lane, request_id, "raw", payload, 60_000, keys.RESULT_TTL_S),
     )
     assert call.on(connection)[0] == b"accepted"
@@ -97,14 +105,14 @@ def raw_submit(connection: redis.Redis, request_id: str, payload: bytes, *, lane
 
 def reply_to(client: Client, connection: redis.Redis, request_id: str) -> Reply:
     client._run(client._core.poll(request_id, 60))
-    stored = connection.get(AT.result(request_id))
+    stored = connection.get(at(request_id).result(request_id))
     assert isinstance(stored, bytes)
     return decode_reply(stored)
 
 
 @pytest.fixture
 def connection(system: System) -> redis.Redis:
-    return connect(system.url)
+    return open_redis(system.url)
 
 
 def test_bad_photos_are_answered_one_by_one_and_good_ones_get_songs(
@@ -119,7 +127,7 @@ def test_bad_photos_are_answered_one_by_one_and_good_ones_get_songs(
     for number, (name, photo) in enumerate(photos.items()):
         for kind, image in (("odd", photo), ("good", good)):
             request = Request(id=f"{kind}-{number}", client="raw", image=image, ttl_ms=120_000)
-            functions.submit(AT, request, encode_request(request)).on(connection)
+            functions.submit(at(request.id), request, encode_request(request)).on(connection)
         ids[name] = f"odd-{number}"
     for number, name in enumerate(photos):
         assert reply_to(client, connection, f"good-{number}").status == "ok", name
@@ -130,7 +138,7 @@ def test_bad_photos_are_answered_one_by_one_and_good_ones_get_songs(
             assert (reply.error.code, sentence in reply.error.message) == (code, True), (name, reply.error)
         else:
             assert (reply.status, len(reply.songs)) == ("ok", 10), (name, reply.error)
-    assert connection.xlen(AT.dead) == 0
+    assert not any(connection.xlen(where.dead) for where in everywhere())
 
 
 def message(**changes: object) -> bytes:
@@ -163,13 +171,14 @@ def test_a_malformed_message_is_answered(system: System, client: Client, connect
     error = reply_to(client, connection, request_id).error
     assert error is not None
     assert (error.code, sentence in error.message) == (code, True), error
-    assert connection.xlen(AT.requests("interactive")) == 0
+    assert connection.xlen(at(request_id).requests("interactive")) == 0
 
 
 def test_an_entry_that_no_function_wrote_is_answered(system: System, client: Client, connection: redis.Redis) -> None:
     """An entry added by hand, without a deadline, does not stop the worker; it is answered under its id."""
-    connection.xadd(AT.requests("interactive"), {"m": message(), "id": "by-hand", "client": "raw"})
-    while connection.get(AT.result("by-hand")) is None:
+    where = at("by-hand")
+    connection.xadd(where.requests("interactive"), {"m": message(), "id": "by-hand", "client": "raw"})
+    while connection.get(where.result("by-hand")) is None:
         pass
     error = reply_to(client, connection, "by-hand").error
     assert error is not None
@@ -180,8 +189,9 @@ def test_nothing_is_left_behind(system: System, client: Client, connection: redi
     """After all of that the streams and their byte counters are empty and both workers still run."""
     photo = next((system.model.catalogue / "images").rglob("*.jpg"))
     assert len(client.recommend(photo).songs) == 10
-    for stream in (AT.requests("interactive"), AT.requests("bulk"), AT.hits):
-        assert connection.xlen(stream) == 0
-    assert int(connection.get(AT.bytes_of(AT.hits)) or 0) == 0
+    for where in everywhere():
+        for stream in (where.requests("interactive"), where.requests("bulk"), where.hits):
+            assert connection.xlen(stream) == 0
+        assert int(connection.get(where.bytes_of(where.hits)) or 0) == 0
     system.vision.check()
     system.songs.check()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from songlens import Client, NoModel
-from songlens_shared.broker import connect
+from songlens_shared.broker import connect, open_redis
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.model.build import build_model
 from songlens_training.model.learn import BuildOptions, Catalogue
@@ -92,18 +92,18 @@ def test_damaged_weights_are_named(tmp_path: Path, model: Model) -> None:
 
 
 def test_a_damaged_version_is_refused_and_the_old_one_serves(
-    tmp_path: Path, redis_server: Path | None, model: Model
+    tmp_path: Path, redis_server: Path | None, model: Model, kind: str
 ) -> None:
     """A version whose index was altered cannot be published; one altered after that is refused by the worker."""
     store = ModelStore(str(tmp_path / "models"))
     shutil.copytree(model.built.folder, store.folder / model.version)
     damaged = Model(catalogue=model.catalogue, store=store, built=model.built)
-    with running_system(tmp_path, redis_server, damaged, "model_poll_s=0.2") as system:
+    with running_system(tmp_path, redis_server, damaged, "model_poll_s=0.2", kind=kind) as system:
         copy = store.folder / "20990101-000000-copy"
         shutil.copytree(model.built.folder, copy)
         manifest = copy / "manifest.json"
         manifest.write_text(manifest.read_text().replace(model.version, copy.name))
-        with connect(system.url) as connection:
+        with open_redis(system.url) as connection:
             publish_model(store, copy.name, connection)
             with Client(system.url) as client:
                 until = time.monotonic() + 60
@@ -123,9 +123,10 @@ def test_a_damaged_version_is_refused_and_the_old_one_serves(
                 assert len(client.recommend(a_photo(model)).songs) == 10
 
 
-def test_a_killed_worker_loses_nothing(tmp_path: Path, redis_server: Path | None, model: Model) -> None:
+def test_a_killed_worker_loses_nothing(tmp_path: Path, redis_server: Path | None, model: Model, kind: str) -> None:
     """Photos that a vision worker held when it was killed are answered by another, each once."""
-    with running_system(tmp_path, redis_server, model, "heartbeat_ms=100", "takeover_ms=400", "max_batch=4") as system:
+    settings = ["heartbeat_ms=100", "takeover_ms=400", "max_batch=4"]
+    with running_system(tmp_path, redis_server, model, *settings, kind=kind) as system:
         with Client(system.url) as client:
             handles = [client.submit(a_photo(model), timeout_s=120) for _ in range(40)]
             while not handles[2].done():
@@ -134,7 +135,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, redis_server: Path | None
             system.vision.start()
             assert all(len(handle.result().songs) == 10 for handle in handles)
             assert len({received.id for received in client.replies(quiet_s=0.5)}) == 41 - 1
-        with connect(system.url) as connection:
+        with open_redis(system.url) as connection:
             assert connection.xlen("sl:{0}:requests:interactive") == 0
 
 
