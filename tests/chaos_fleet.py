@@ -21,12 +21,12 @@ from typing import Any
 import redis
 
 from songlens import BrokerError, Client, QueueFull
+from songlens_shared.cluster import RedisFault
 from songlens_shared.codec import decode_reply
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import Reply
 
 AT = PartitionKeys()
-STREAMS = ((AT.requests(LANES[0]), VISION_GROUP), (AT.requests(LANES[1]), VISION_GROUP), (AT.hits, SONGS_GROUP))
 PHOTO = b"\xff\xd8\xff" + b"x" * 2000
 DISTURBED_EVERY_S = (0.3, 2.0)
 PAUSE_S = 1.5
@@ -163,12 +163,11 @@ class Account:
 class Load:
     """Submits requests as an app does: again with the same id when the server was away or the lane was full."""
 
-    def __init__(self, url: str, name: str = "app", **options: Any) -> None:
+    def __init__(self, url: str, name: str = "app", partitions: int = 1, **options: Any) -> None:
         self.account = Account()
-        self._client = Client(url, name=name)
+        self._client = Client(url, name=name, partitions=partitions)
         self._options: Any = {"timeout_s": 600.0} | options
-        self._name = name
-        self._cursor = "-"
+        self._cursors = {PartitionKeys(partition).replies(name): "-" for partition in range(partitions)}
 
     def submit(self, ids: Sequence[str], *, give_up: Callable[[], bool] = lambda: False) -> None:
         """Queue every id; returns when all are accepted, or when it is told to give up."""
@@ -204,14 +203,17 @@ class Load:
 
     def read(self, connection: redis.Redis) -> None:
         """Read what is new in the channel."""
-        while page := _entries(connection, AT.replies(self._name), self._cursor):
-            for entry_id, fields in page:
-                reply = decode_reply(fields[b"m"])
-                self.account.answered[reply.id] = reply
-                self.account.channel[reply.id] += 1
-                waited_s = time.monotonic() - self.account.submitted_s.get(reply.id, time.monotonic())
-                self.account.worst_delay_s = max(self.account.worst_delay_s, round(waited_s, 2))
-                self._cursor = "(" + entry_id.decode()
+        for stream in self._cursors:
+            while page := _entries(connection, stream, self._cursors[stream]):
+                for entry_id, fields in page:
+                    self._record(decode_reply(fields[b"m"]))
+                    self._cursors[stream] = "(" + entry_id.decode()
+
+    def _record(self, reply: Reply) -> None:
+        self.account.answered[reply.id] = reply
+        self.account.channel[reply.id] += 1
+        waited_s = time.monotonic() - self.account.submitted_s.get(reply.id, time.monotonic())
+        self.account.worst_delay_s = max(self.account.worst_delay_s, round(waited_s, 2))
 
     def close(self) -> None:
         """Close the client."""
@@ -221,7 +223,7 @@ class Load:
 def _entries(connection: redis.Redis, stream: str, first: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
     try:
         entries: Any = connection.xrange(stream, first, "+", count=_PAGE)
-    except redis.RedisError:
+    except RedisFault:
         return []  # the server is away for now
     return list(entries)
 
@@ -232,12 +234,20 @@ def stored_replies(connection: redis.Redis, ids: Sequence[str]) -> dict[str, byt
     return dict(zip(ids, values, strict=True))
 
 
-def left_over(connection: redis.Redis) -> dict[str, int]:
+def left_over(connection: redis.Redis, partitions: int = 1) -> dict[str, int]:
     """Return what should be nothing once all is answered: entries, pending entries, bytes, dead letters."""
-    found = {"dead letters": connection.xlen(AT.dead)}
-    for stream, group in STREAMS:
+    found: dict[str, int] = {}
+    for partition in range(partitions):
+        found |= _left_over(connection, PartitionKeys(partition))
+    return found
+
+
+def _left_over(connection: redis.Redis, at: PartitionKeys) -> dict[str, int]:
+    found = {f"{at.dead} letters": connection.xlen(at.dead)}
+    lanes = [(at.requests(lane), VISION_GROUP) for lane in LANES]
+    for stream, group in [*lanes, (at.hits, SONGS_GROUP)]:
         found[f"{stream} entries"] = connection.xlen(stream)
-        found[f"{stream} bytes"] = int(connection.get(AT.bytes_of(stream)) or 0)
+        found[f"{stream} bytes"] = int(connection.get(at.bytes_of(stream)) or 0)
         try:
             found[f"{stream} pending"] = connection.xpending(stream, group)["pending"]
         except redis.ResponseError:

@@ -23,7 +23,8 @@ import redis
 from prometheus_client import CollectorRegistry
 from redis.client import Pipeline
 
-from songlens_shared.broker import connect
+from songlens_shared.broker import open_redis
+from songlens_shared.cluster import is_cluster
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import BULK, INTERACTIVE, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import Reply
@@ -115,12 +116,23 @@ class WeightlessStage:
         return []
 
 
-def inlets(stage: str) -> list[Inlet]:
+def inlets(stage: str, partitions: int) -> list[Inlet]:
     """Return the streams that a stage consumes."""
-    at = PartitionKeys()
+    everywhere = [PartitionKeys(partition) for partition in range(partitions)]
     if stage == "songs":
-        return [Inlet(at, at.hits)]
-    return [Inlet(at, at.requests(INTERACTIVE)), Inlet(at, at.requests(BULK), share=0.1)]
+        return [Inlet(at, at.hits) for at in everywhere]
+    interactive = [Inlet(at, at.requests(INTERACTIVE)) for at in everywhere]
+    return interactive + [Inlet(at, at.requests(BULK), share=0.1) for at in everywhere]
+
+
+def opened(url: str, fate: Fate) -> redis.Redis:
+    """Connect by the seam; a cluster has none."""
+    found = open_redis(url)
+    if is_cluster(found):
+        return found
+    connection = MortalRedis(connection_pool=found.connection_pool)
+    connection.fate = fate
+    return connection
 
 
 def main(given: dict[str, Any]) -> None:
@@ -130,14 +142,13 @@ def main(given: dict[str, Any]) -> None:
     fate = Fate(given.pop("chance", 0.0), given.pop("points", ()))
     weightless = WeightlessStage(stage, given.pop("item_s", 0.0))
     settings = StageSettings(redis_url=url, **given)
-    connection = MortalRedis(connection_pool=connect(url).connection_pool)
-    connection.fate = fate
+    connection = opened(url, fate)
     group = VISION_GROUP if stage == "vision" else SONGS_GROUP
     worker = StageWorker(
         weightless,
         settings,
         connection=connection,
-        claims=Claims(connection, inlets=inlets(stage), group=group, consumer=settings.consumer),
+        claims=Claims(connection, inlets=inlets(stage, settings.partitions), group=group, consumer=settings.consumer),
         clock=ServerClock(),
         metrics=StageMetrics(CollectorRegistry(), stage),
         pulse=Pulse(settings.stuck_s),

@@ -136,6 +136,11 @@ class LocalCluster:
         _wait_for(lambda: all(_whole(node) for node in self.nodes), "the cluster is whole")
         _wait_for(lambda: all(_in_step(replica) for replica in self.replicas), "the replicas are in step")
 
+    def wait_until_leading(self, replica: Node, number: int) -> None:
+        """Return when the replica of this primary has taken its place, and the old primary follows it."""
+        _wait_for(lambda: b"myself,master" in replica.tell("NODES"), "the replica leads")
+        _wait_for(lambda: b"myself,slave" in self.primaries[number].tell("NODES"), "the old primary follows")
+
     def _node(self, name: str) -> Node:
         node = Node(self._folder / name, self._binary, self._node_timeout_ms)
         self._stack.callback(node.stop)
