@@ -16,7 +16,7 @@ from songlens.photo import Photo, photo_bytes
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_partitions, resolve_url
+from songlens_shared.broker import broker_errors, check_url, load_functions, open_redis, resolve_partitions, resolve_url
 from songlens_shared.cluster import ReadRounds, is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
@@ -59,6 +59,7 @@ class Client:
 
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
+        check_url(self._url)
         self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = threading.Lock()
         self._redis: redis.Redis | None = None

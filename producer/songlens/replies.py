@@ -17,9 +17,6 @@ from songlens_shared.messages import Reply, error_reply
 from songlens_shared.streams import stream_entries
 
 BEGINNING = "0"
-
-# The time is that of one node, and the nodes of a cluster have clocks of their own.
-_CLOCK_SKEW_MS = 5000
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
@@ -61,7 +58,7 @@ class Inbox:
         with self._lock:
             for stream, cursor in self.cursors.items():
                 if cursor == BEGINNING:
-                    self.cursors[stream] = f"{max(0, server_ms - _CLOCK_SKEW_MS)}-0"
+                    self.cursors[stream] = f"{server_ms - 1}-0"
 
     def expect(self, request_id: str) -> None:
         """Keep the reply to this request when it comes."""

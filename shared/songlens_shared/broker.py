@@ -190,6 +190,12 @@ def _in_cluster_mode(hello: Any) -> bool:
     return (b"mode", b"cluster") in pairs
 
 
+def check_url(url: str) -> None:
+    """Raise `ConfigError` for a URL that names no server; asks nobody."""
+    with _url_errors(url):
+        redis.connection.parse_url(url)
+
+
 @contextmanager
 def _url_errors(url: str) -> Iterator[None]:
     try:

@@ -420,7 +420,7 @@ async def test_names(make: Make) -> None:
     for name in ("", "a b", "{0}"):
         with pytest.raises(BadRequest, match="client name must be"):
             make(name=name)
-    with pytest.raises(ConfigError, match="partitions must be at least 1"):
+    with pytest.raises(ConfigError, match="partitions must be a whole number of at least 1"):
         make(partitions=0)
 
 

@@ -1,0 +1,167 @@
+"""A real Redis Cluster: claims, outcomes and clients, where partitions lie on several nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from local_cluster import LocalCluster
+
+from songlens import AsyncClient, Client
+from songlens_shared import functions
+from songlens_shared.broker import load_functions, open_redis, server_info
+from songlens_shared.cluster import nodes
+from songlens_shared.codec import encode_reply
+from songlens_shared.errors import BrokerUnavailable, Cancelled
+from songlens_shared.functions import Delivery
+from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
+from songlens_shared.messages import Reply
+from songlens_workers.runtime.claims import Claims, Inlet
+
+PARTITIONS = [PartitionKeys(partition) for partition in range(7)]
+PHOTO = b"\xff\xd8\xff photo"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None) -> Iterator[LocalCluster]:
+    """Three primaries; keep to requests of your own, and leave no entry behind."""
+    with LocalCluster(tmp_path_factory.mktemp("cluster") / "nodes", binary=redis_server) as running:
+        yield running
+
+
+@pytest.fixture
+def connection(cluster: LocalCluster) -> Iterator[redis.Redis]:
+    with open_redis(cluster.url) as client:
+        load_functions(client)
+        yield client
+        client.flushall()
+
+
+def claims_on(connection: redis.Redis, consumer: str = "c") -> Claims:
+    inlets = [Inlet(at, at.requests(INTERACTIVE)) for at in PARTITIONS]
+    inlets += [Inlet(at, at.requests(BULK), share=0.1) for at in PARTITIONS]
+    claims = Claims(connection, inlets=inlets, group=VISION_GROUP, consumer=consumer)
+    claims.ensure_groups()
+    return claims
+
+
+def claimed(claims: Claims, wanted: int, count: int = 48) -> list[Delivery]:
+    """Claim until there are as many as wanted."""
+    found: list[Delivery] = []
+    until_s = time.monotonic() + 10
+    while len(found) < wanted and time.monotonic() < until_s:
+        found += claims.claim(count, 500)
+    return found
+
+
+def finish(connection: redis.Redis, deliveries: list[Delivery]) -> None:
+    pipeline = connection.pipeline(transaction=False)
+    for delivery in deliveries:
+        reply = Reply(id=delivery.request_id, status="ok", model="m")
+        functions.finish(delivery, encode_reply(reply)).on(pipeline)
+    assert pipeline.execute() == [1] * len(deliveries)
+
+
+def test_the_library_is_on_every_node(connection: redis.Redis) -> None:
+    """Every primary has it, and a second look finds nothing to do."""
+    assert len(nodes(connection)) == 3
+    assert all(node.function_list(library="songlens") for node in nodes(connection))
+    assert load_functions(connection) is False
+    assert server_info(connection).cluster
+
+
+def test_requests_of_every_partition_are_claimed_and_answered(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """What many clients send ends up on all nodes, is claimed from all, and answered through one channel."""
+    claims = claims_on(connection)
+    with Client(cluster.url, name="app", partitions=len(PARTITIONS)) as client:
+        ids = {client.submit(PHOTO, lane=lane).id for lane in (INTERACTIVE, BULK) for _ in range(50)}
+        deliveries = claimed(claims, len(ids))
+        assert {delivery.request_id for delivery in deliveries} == ids
+        assert len({delivery.keys.partition for delivery in deliveries}) == len(PARTITIONS)
+        finish(connection, deliveries)
+        assert {received.id for received in client.replies(quiet_s=0.5)} == ids
+
+
+def test_room_for_fewer_than_there_are_streams(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """A worker with room for one finds each of many requests, wherever it lies."""
+    claims = claims_on(connection)
+    with Client(cluster.url, partitions=len(PARTITIONS)) as client:
+        ids = {client.submit(PHOTO).id for _ in range(10)}
+        deliveries = claimed(claims, len(ids), count=1)
+        assert {delivery.request_id for delivery in deliveries} == ids
+        finish(connection, deliveries)
+
+
+def test_an_idle_worker_is_told_of_a_request_soon(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """A claim that waits looks at every partition: none has to wait until another has been busy."""
+    claims = claims_on(connection)
+    with Client(cluster.url, partitions=len(PARTITIONS)) as client:
+        for at in PARTITIONS:
+            id = next(f"{at.partition}-{n}" for n in range(1000) if client._core._at(f"{at.partition}-{n}") == at)
+            client.submit(PHOTO, id=id)
+            finish(connection, claimed(claims, 1))
+            assert client.fetch(id) is not None
+
+
+def test_entries_of_a_dead_worker_are_taken_over_on_every_node(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """Renewed ones stay where they are; the others are taken over, wherever they lie."""
+    first, second = claims_on(connection, "first"), claims_on(connection, "second")
+    with Client(cluster.url, partitions=len(PARTITIONS)) as client:
+        ids = {client.submit(PHOTO).id for _ in range(40)}
+    held = claimed(first, len(ids))
+    kept, dropped = held[:20], held[20:]
+    time.sleep(0.3)
+    first.renew(lambda: kept)
+    taken = second.take_over(second.abandoned(250, 100), 250)
+    assert {delivery.request_id for delivery in taken} == {delivery.request_id for delivery in dropped}
+    assert {delivery.deliveries for delivery in taken} == {2}
+    finish(connection, [*kept, *taken])
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+async def test_clients_wait_for_replies_of_any_node(
+    cluster: LocalCluster, connection: redis.Redis, kind: type[Any]
+) -> None:
+    """Many requests are waited for at once; the replies come from every node."""
+    claims = claims_on(connection)
+
+    def answer(count: int) -> None:
+        finish(connection, claimed(claims, count))
+
+    if kind is AsyncClient:
+        async with AsyncClient(cluster.url, partitions=len(PARTITIONS)) as client:
+            handles = [await client.submit(PHOTO) for _ in range(30)]
+            waiting = asyncio.gather(*(handle.result() for handle in handles))
+            await asyncio.to_thread(answer, len(handles))
+            assert {answered.model for answered in await waiting} == {"m"}
+            last = await client.submit(PHOTO)
+            assert await last.cancel()
+            with pytest.raises(Cancelled):
+                await last.result()
+    else:
+        with Client(cluster.url, partitions=len(PARTITIONS)) as waiter:
+            own = [waiter.submit(PHOTO) for _ in range(30)]
+            threads = [asyncio.create_task(asyncio.to_thread(handle.result)) for handle in own[:8]]
+            await asyncio.to_thread(answer, len(own))
+            assert {(await thread).model for thread in threads} == {"m"}
+            assert {handle.result().model for handle in own} == {"m"}
+
+
+def test_a_cluster_that_is_gone_is_told_without_the_photo(tmp_path: Path, redis_server: Path | None) -> None:
+    """The fault names the server, never the command that could not be sent."""
+    with LocalCluster(tmp_path / "nodes", binary=redis_server) as gone:
+        with open_redis(gone.url) as connection:
+            load_functions(connection)
+        with Client(gone.url, partitions=len(PARTITIONS)) as client:
+            handle = client.submit(PHOTO)
+            for node in gone.nodes:
+                node.kill()
+            for attempt in (lambda: client.submit(PHOTO), handle.done):
+                with pytest.raises(BrokerUnavailable, match="no Redis answers") as told:
+                    attempt()
+                assert "photo" not in str(told.value)
