@@ -12,7 +12,7 @@ from redis import asyncio as redis_asyncio
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
 from songlens.photo import Photo, photo_bytes
-from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
+from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
 from songlens_shared.broker import (
@@ -23,7 +23,7 @@ from songlens_shared.broker import (
     resolve_partitions,
     resolve_url,
 )
-from songlens_shared.cluster import ReadRounds, is_cluster
+from songlens_shared.cluster import is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
 
@@ -61,8 +61,7 @@ class AsyncClient:
         self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = asyncio.Lock()
         self._redis: redis_asyncio.Redis | None = None
-        self._rounds = ReadRounds(cluster=False)
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self._closed = False
 
     @property
@@ -81,9 +80,10 @@ class AsyncClient:
     async def close(self) -> None:
         """As `Client.close`."""
         self._closed = True
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+        if self._reading:
+            for reading in self._reading.values():
+                reading.cancel()
+            await asyncio.wait(self._reading.values())
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -149,19 +149,16 @@ class AsyncClient:
         async with self._opening:
             if self._redis is None:
                 self._redis = await open_redis_asyncio(self._url)
-                self._rounds = ReadRounds(cluster=is_cluster(self._redis))
             return self._redis
 
     async def _executed(self, connection: redis_asyncio.Redis, command: Command) -> Any:
         match command:
-            case Call():
+            case Call() | Get() | ReadReplies():
                 return await command.on(connection)
-            case Get(key):
-                return await connection.get(key)
-            case ReadReplies(cursors, block_ms):
-                return await self._read(connection, cursors, block_ms)
-            case Listen(_, block_ms):
-                return await self._listen(connection, block_ms)
+            case IsCluster():
+                return is_cluster(connection)
+            case Listen():
+                return await self._listen(connection, command)
             case LoadFunctions():
                 return await asyncio.to_thread(self._load_functions)
             case Pause(seconds):
@@ -172,26 +169,20 @@ class AsyncClient:
         with open_redis(self._url) as connection:
             load_functions(connection)
 
-    async def _read(self, connection: redis_asyncio.Redis, cursors: dict[Any, Any], block_ms: int) -> Any:
-        for part, wait_ms in self._rounds(cursors, block_ms):
-            if found := await connection.xread(part, count=READ_COUNT, block=wait_ms):
-                return found
-        return None
-
-    async def _listen(self, connection: redis_asyncio.Redis, block_ms: int) -> None:
+    async def _listen(self, connection: redis_asyncio.Redis, listen: Listen) -> None:
         """One read serves every waiting task."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_once(connection, block_ms))
+        reading = self._reading.get(listen.streams)
+        if reading is None or reading.done():
+            reading = self._reading[listen.streams] = asyncio.create_task(self._read_once(connection, listen))
             # Asked for here, in case every waiter has gone by then: an error that nobody has seen is logged otherwise.
-            self._reading.add_done_callback(_failure)
-        reading = self._reading
-        await asyncio.wait([reading], timeout=block_ms / 1000)
+            reading.add_done_callback(_failure)
+        await asyncio.wait([reading], timeout=listen.block_ms / 1000)
         if reading.done() and (error := _failure(reading)):
             raise error
 
-    async def _read_once(self, connection: redis_asyncio.Redis, block_ms: int) -> None:
+    async def _read_once(self, connection: redis_asyncio.Redis, listen: Listen) -> None:
         inbox = self._core.inbox
-        inbox.feed(await self._read(connection, inbox.cursors, block_ms))
+        inbox.feed(await ReadReplies(inbox.positions(listen.streams), listen.block_ms).on(connection))
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:

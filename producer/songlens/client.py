@@ -13,11 +13,11 @@ import redis
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
 from songlens.photo import Photo, photo_bytes
-from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
+from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
 from songlens_shared.broker import broker_errors, check_url, load_functions, open_redis, resolve_partitions, resolve_url
-from songlens_shared.cluster import ReadRounds, is_cluster
+from songlens_shared.cluster import is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
 
@@ -63,9 +63,8 @@ class Client:
         self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = threading.Lock()
         self._redis: redis.Redis | None = None
-        self._rounds = ReadRounds(cluster=False)
         self._turn = threading.Condition()
-        self._reading = False
+        self._reading: set[tuple[str, ...]] = set()
         self._closed = False
 
     @property
@@ -164,42 +163,34 @@ class Client:
         with self._opening:
             if self._redis is None:
                 self._redis = open_redis(self._url)
-                self._rounds = ReadRounds(cluster=is_cluster(self._redis))
             return self._redis
 
     def _executed(self, connection: redis.Redis, command: Command) -> Any:
         match command:
-            case Call():
+            case Call() | Get() | ReadReplies():
                 return command.on(connection)
-            case Get(key):
-                return connection.get(key)
-            case ReadReplies(cursors, block_ms):
-                return self._read(connection, cursors, block_ms)
-            case Listen(request_id, block_ms):
-                return self._listen(connection, request_id, block_ms)
+            case IsCluster():
+                return is_cluster(connection)
+            case Listen():
+                return self._listen(connection, command)
             case LoadFunctions():
                 return load_functions(connection)
             case Pause(seconds):
                 return time.sleep(seconds)
 
-    def _read(self, connection: redis.Redis, cursors: dict[Any, Any], block_ms: int) -> Any:
-        for part, wait_ms in self._rounds(cursors, block_ms):
-            if found := connection.xread(part, count=READ_COUNT, block=wait_ms):
-                return found
-        return None
-
-    def _listen(self, connection: redis.Redis, request_id: str, block_ms: int) -> None:
+    def _listen(self, connection: redis.Redis, listen: Listen) -> None:
         """One waiting thread reads for all; the others sleep until it has read something."""
+        inbox = self._core.inbox
         with self._turn:
-            if self._core.inbox.arrived(request_id) is not None:
+            if inbox.arrived(listen.request_id) is not None:
                 return
-            if self._reading:
-                self._turn.wait(block_ms / 1000)
+            if listen.streams in self._reading:
+                self._turn.wait(listen.block_ms / 1000)
                 return
-            self._reading = True
+            self._reading.add(listen.streams)
         try:
-            self._core.inbox.feed(self._read(connection, self._core.inbox.cursors, block_ms))
+            inbox.feed(ReadReplies(inbox.positions(listen.streams), listen.block_ms).on(connection))
         finally:
             with self._turn:
-                self._reading = False
+                self._reading.remove(listen.streams)
                 self._turn.notify_all()

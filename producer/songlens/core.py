@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import redis
 
-from songlens.plans import Get, Listen, LoadFunctions, Pause, Plan
+from songlens.plans import Get, IsCluster, Listen, LoadFunctions, Pause, Plan
 from songlens.replies import Channel, Inbox
 from songlens_shared import functions
 from songlens_shared.broker import BLOCK_MS, is_missing_function
@@ -83,7 +83,7 @@ class ClientCore:
         self.name = check_name("client name", f"client-{new_id()}" if name is None else name)
         self._partitions = [PartitionKeys(partition) for partition in range(partitions)]
         self._clock = clock
-        self._streams = [keys.replies(self.name) for keys in self._partitions]
+        self._streams = tuple(keys.replies(self.name) for keys in self._partitions)
         self.inbox = Inbox(self._streams)
 
     def _at(self, request_id: str) -> PartitionKeys:
@@ -190,12 +190,14 @@ class ClientCore:
 
     def _listen(self, request_id: str, left_s: float) -> Plan[Reply | None]:
         """Listen until the reply comes or the channel has been quiet for a while."""
+        apart = yield IsCluster()
+        streams = (self._at(request_id).replies(self.name),) if apart else self._streams
         quiet_until = self._clock() + min(left_s, BLOCK_MS / 1000)
         while (payload := self.inbox.arrived(request_id)) is None:
             left_ms = int((quiet_until - self._clock()) * 1000)
             if left_ms <= 0:
                 return None
-            yield Listen(request_id, left_ms)
+            yield Listen(request_id, streams, left_ms)
         return decode_reply(payload)
 
     def channel(self, cursor: str, quiet_s: float | None) -> Channel:

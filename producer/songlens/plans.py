@@ -24,6 +24,15 @@ class Get:
 
     key: str
 
+    def on(self, connection: Any) -> Any:
+        """Send it by a redis client, sync or asynchronous, and return what it returns."""
+        return connection.get(self.key)
+
+
+@dataclass(frozen=True)
+class IsCluster:
+    """Say whether the server belongs to a Redis Cluster, where no command takes keys of two partitions."""
+
 
 @dataclass(frozen=True)
 class LoadFunctions:
@@ -39,19 +48,24 @@ class Pause:
 
 @dataclass(frozen=True)
 class ReadReplies:
-    """Read the reply channels past these cursors, waiting up to `block_ms` for the first reply."""
+    """Read the reply channels past these cursors, waiting up to `block_ms` for the first reply (None: not at all)."""
 
     cursors: dict[Any, Any]
-    block_ms: int
+    block_ms: int | None
+
+    def on(self, connection: Any) -> Any:
+        """Send it by a redis client, sync or asynchronous, and return what it returns."""
+        return connection.xread(self.cursors, count=READ_COUNT, block=self.block_ms)
 
 
 @dataclass(frozen=True)
 class Listen:
-    """Wait until the inbox may hold the reply to this request: all who wait share one reader and its connection."""
+    """Wait until the inbox may hold the reply to this request: all who wait for the same streams share one reader."""
 
     request_id: str
+    streams: tuple[str, ...]
     block_ms: int
 
 
-Command = Call | Get | LoadFunctions | Pause | ReadReplies | Listen
+Command = Call | Get | IsCluster | LoadFunctions | Pause | ReadReplies | Listen
 Plan = Generator[Command, Any, T]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from songlens.plans import Plan, ReadReplies
+from songlens.plans import IsCluster, Pause, Plan, ReadReplies
 from songlens.recommendation import Recommendation
 from songlens_shared.broker import BLOCK_MS
 from songlens_shared.codec import decode_reply
@@ -17,6 +17,7 @@ from songlens_shared.messages import Reply, error_reply
 from songlens_shared.streams import stream_entries
 
 BEGINNING = "0"
+_TURN_S = 0.02
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
@@ -49,16 +50,21 @@ class Inbox:
     """Replies that someone in this process waits for, and how far the reply channels have been read. Thread-safe."""
 
     def __init__(self, streams: Sequence[str]) -> None:
-        self.cursors: dict[Any, Any] = dict.fromkeys(streams, BEGINNING)
+        self._cursors: dict[Any, Any] = dict.fromkeys(streams, BEGINNING)
         self._expected: dict[str, _Expected] = {}
         self._lock = threading.Lock()
+
+    def positions(self, streams: Sequence[str]) -> dict[Any, Any]:
+        """Return how far these channels have been read."""
+        with self._lock:
+            return {stream: self._cursors[stream] for stream in streams}
 
     def skip_to(self, server_ms: int) -> None:
         """Start here instead of at the beginning: a named client's channels may hold thousands of its past replies."""
         with self._lock:
-            for stream, cursor in self.cursors.items():
+            for stream, cursor in self._cursors.items():
                 if cursor == BEGINNING:
-                    self.cursors[stream] = f"{server_ms - 1}-0"
+                    self._cursors[stream] = f"{server_ms - 1}-0"
 
     def expect(self, request_id: str) -> None:
         """Keep the reply to this request when it comes."""
@@ -83,7 +89,7 @@ class Inbox:
         with self._lock:
             for stream, replies in stream_entries(response):
                 for entry_id, fields in replies:
-                    self.cursors[stream] = entry_id.decode()
+                    self._cursors[stream] = entry_id.decode()
                     if expected := self._expected.get(fields.get(b"id", b"").decode(errors="replace")):
                         expected.payload = fields.get(b"m", b"")
 
@@ -96,19 +102,36 @@ class Channel:
         self._quiet_s = quiet_s
         self._clock = clock
         self._listening_since: float | None = None
+        self._turn = 0
         self.ended = False
 
     def read(self) -> Plan[list[Received]]:
         """Return the next replies, waiting a moment for the first. Sets `ended` after `quiet_s` seconds without one."""
         # Counted from the first read, not from the last reply: what the consumer did in between was not silence.
         since = self._listening_since = self._clock() if self._listening_since is None else self._listening_since
-        response = yield ReadReplies(dict(self._positions), self._block_ms(since))
+        response = yield from self._read(since)
         received = [self._received(stream, *entry) for stream, entries in stream_entries(response) for entry in entries]
         if received:
             self._listening_since = None
         elif self._quiet_s is not None:
             self.ended = self._clock() - since >= self._quiet_s
         return received
+
+    def _read(self, since: float) -> Plan[Any]:
+        if len(self._positions) == 1 or not (yield IsCluster()):
+            return (yield ReadReplies(dict(self._positions), self._block_ms(since)))
+        # Nothing waits for several partitions of a cluster at once.
+        for stream, cursor in self._turns():
+            if response := (yield ReadReplies({stream: cursor}, None)):
+                return response
+        yield Pause(min(_TURN_S, self._block_ms(since) / 1000))
+        return None
+
+    def _turns(self) -> list[tuple[str, str]]:
+        """No partition is always the first to be asked, or a busy one would keep the others waiting."""
+        self._turn = (self._turn + 1) % len(self._positions)
+        positions = list(self._positions.items())
+        return [*positions[self._turn :], *positions[: self._turn]]
 
     def _block_ms(self, since: float) -> int:
         if self._quiet_s is None:

@@ -193,7 +193,7 @@ def _in_cluster_mode(hello: Any) -> bool:
 def check_url(url: str) -> None:
     """Raise `ConfigError` for a URL that names no server; asks nobody."""
     with _url_errors(url):
-        redis.connection.parse_url(url)
+        redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -21,9 +21,6 @@ T = TypeVar("T")
 
 RedisFault = (redis.RedisError, RedisClusterException)
 """What a Redis or a cluster that cannot be used raises: redis-py's cluster faults are no `RedisError`."""
-
-TURN_MS = 50
-"""One blocking read watches one partition; a cluster's partitions take turns of this length."""
 
 _HASH_TAG = re.compile(r"\{([^}]+)\}")
 
@@ -108,29 +105,3 @@ def hash_tag(key: str) -> str:
     """Return the part of a key that decides on its slot."""
     found = _HASH_TAG.search(key)
     return found[1] if found else key
-
-
-class ReadRounds:
-    """Splits one blocking read of many streams into those that a server takes."""
-
-    def __init__(self, *, cluster: bool) -> None:
-        self._cluster = cluster
-        self._turn = 0
-
-    def __call__(self, cursors: Mapping[Any, Any], block_ms: int) -> list[tuple[dict[Any, Any], int | None]]:
-        """Return reads of (cursors, block_ms), to be done in their order until one finds something.
-
-        A single server reads all at once. A cluster is asked for each partition, and the last read then waits a moment
-        for one of them; which one that is changes with every call.
-        """
-        if not self._cluster:
-            return [(dict(cursors), block_ms)]
-        parts: dict[str, dict[Any, Any]] = {}
-        for stream, cursor in cursors.items():
-            parts.setdefault(hash_tag(stream), {})[stream] = cursor
-        if len(parts) == 1:
-            return [(dict(cursors), block_ms)]
-        self._turn += 1
-        start = self._turn % len(parts)
-        turns = [*list(parts.values())[start:], *list(parts.values())[:start]]
-        return [*((part, None) for part in turns), (turns[0], min(block_ms, TURN_MS))]

@@ -408,7 +408,7 @@ async def test_a_named_client_does_not_read_its_past(make: Make, broker: Embedde
         await asyncio.sleep(0.002)  # the next millisecond: an entry id has no finer time
         client = make(name="shop")
         await call(client.recommend, PHOTO)
-        read = client._core.inbox.cursors[AT.replies("shop")]
+        read = client._core.inbox.positions([AT.replies("shop")])[AT.replies("shop")]
         assert connection.xrange(AT.replies("shop"), max=read)[0]
         assert int(read.split("-")[0]) > int(connection.xrange(AT.replies("shop"))[49][0].split(b"-")[0])
 
@@ -646,11 +646,11 @@ async def test_errors_that_nobody_waits_for_are_silent(tmp_path: Path, redis_ser
         waiting.cancel()
         await asyncio.wait([waiting])
         await asyncio.to_thread(broker.stop)
-        reading = client._reading
-        assert reading is not None
+        [reading] = client._reading.values()
         await asyncio.wait([reading])
         assert "exception=" in repr(reading)  # asking for it would count as having seen it
-        client._reading = reading = waiting = None  # whatever refers to the task: it complains when it is freed
+        client._reading.clear()
+        reading = waiting = None  # whatever refers to the task: it complains when it is freed
         gc.collect()
         await client.close()
     assert not complaints

@@ -108,6 +108,43 @@ def test_an_idle_worker_is_told_of_a_request_soon(cluster: LocalCluster, connect
             assert client.fetch(id) is not None
 
 
+def test_what_was_on_its_way_when_a_worker_leaves_is_still_given_to_it(
+    cluster: LocalCluster, connection: redis.Redis
+) -> None:
+    """Reads of other partitions go on when one has brought something; the last of them are asked before the end."""
+    claims = claims_on(connection)
+    with Client(cluster.url, partitions=len(PARTITIONS)) as client:
+        first = client.submit(PHOTO).id
+        found = claims.claim(48, 500)
+        while not found:
+            found = claims.claim(48, 500)
+        claims.claim(48, 50)  # every partition is watched now
+        later = {client.submit(PHOTO).id for _ in range(20)}
+        found += claims.leave()
+        assert first in {delivery.request_id for delivery in found}
+        pending = sum(connection.xpending(at.requests(INTERACTIVE), VISION_GROUP)["pending"] for at in PARTITIONS)
+        assert pending == len(found)  # none was claimed behind its back
+        others = claimed(claims_on(connection, "next"), 1 + len(later) - len(found))
+        assert {delivery.request_id for delivery in [*found, *others]} == {first, *later}
+        finish(connection, [*found, *others])
+
+
+def test_room_is_kept(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """However many partitions are watched at once, no more is claimed than there is room for."""
+    claims = claims_on(connection)
+    with Client(cluster.url, partitions=len(PARTITIONS)) as client:
+        assert claims.claim(10, 50) == []
+        ids = {client.submit(PHOTO).id for _ in range(60)}
+        found: list[Delivery] = []
+        until_s = time.monotonic() + 10
+        while len(found) < 10 and time.monotonic() < until_s:
+            found += claims.claim(10 - len(found), 100)
+        found += claims.leave()
+        assert len(found) == 10
+        rest = claimed(claims_on(connection, "next"), len(ids) - 10)
+        finish(connection, [*found, *rest])
+
+
 def test_entries_of_a_dead_worker_are_taken_over_on_every_node(cluster: LocalCluster, connection: redis.Redis) -> None:
     """Renewed ones stay where they are; the others are taken over, wherever they lie."""
     first, second = claims_on(connection, "first"), claims_on(connection, "second")

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from songlens_shared.broker import PARTITIONS_VARIABLE, resolve_partitions
-from songlens_shared.cluster import TURN_MS, ReadRounds, by_partition, hash_tag, known_keys
+from songlens_shared.cluster import by_partition, hash_tag, known_keys
 from songlens_shared.errors import ConfigError
 from songlens_shared.functions import cancel, submit
 from songlens_shared.keys import PartitionKeys
@@ -41,31 +41,6 @@ def test_keys_of_our_commands_are_known() -> None:
     assert list(known_keys(packed.sent)) == ["a", "b"]
     packed.client.get("a")
     assert list(known_keys(packed.sent)) == []
-
-
-def test_one_server_reads_all_at_once() -> None:
-    """All channels are watched by one read for as long as is wanted."""
-    assert ReadRounds(cluster=False)(CURSORS, 2000) == [(CURSORS, 2000)]
-
-
-def test_a_cluster_reads_each_partition_and_waits_for_one_in_turn() -> None:
-    """Every partition is asked in every round; the short wait at the end goes round."""
-    rounds = ReadRounds(cluster=True)
-    waited_for = []
-    for _ in range(3):
-        *asked, (watched, wait_ms) = rounds(CURSORS, 2000)
-        assert sorted(stream for part, _ in asked for stream in part) == sorted(CURSORS)
-        assert {block_ms for _, block_ms in asked} == {None}
-        assert wait_ms == TURN_MS
-        waited_for += list(watched)
-    assert sorted(waited_for) == sorted(CURSORS)
-
-
-def test_a_cluster_with_one_partition_waits_for_it() -> None:
-    """Nothing has to take turns then."""
-    at = PartitionKeys()
-    cursors = {at.requests("interactive"): ">", at.requests("bulk"): ">"}
-    assert ReadRounds(cluster=True)(cursors, 2000) == [(cursors, 2000)]
 
 
 def test_what_one_server_takes_at_once_is_not_divided() -> None:

@@ -9,13 +9,13 @@ import pytest
 import redis
 
 from songlens.core import ClientCore
-from songlens.plans import Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies
+from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies
 from songlens.replies import Inbox
 from songlens_shared.broker import BLOCK_MS
 from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import BadRequest, BrokerError, BrokerUnavailable, DeadlineExceeded, QueueFull
 from songlens_shared.functions import Call
-from songlens_shared.keys import PartitionKeys
+from songlens_shared.keys import PartitionKeys, partition_of
 from songlens_shared.messages import Reply, Request
 
 REPLY = Reply(id="r1", status="ok", model="m1")
@@ -62,12 +62,15 @@ def drive(plan: Plan[Any], execute: Callable[[Command], Any]) -> Any:
 class Script:
     """Executes commands from a list of results, and keeps what it was asked."""
 
-    def __init__(self, clock: Clock, *results: Any) -> None:
+    def __init__(self, clock: Clock, *results: Any, cluster: bool = False) -> None:
+        self.cluster = cluster
         self.asked: list[Command] = []
         self._clock = clock
         self._results = list(results)
 
     def __call__(self, command: Command) -> Any:
+        if isinstance(command, IsCluster):
+            return self.cluster
         self.asked.append(command)
         if isinstance(command, Pause):
             self._clock.now_s += command.seconds
@@ -192,7 +195,7 @@ def test_a_reply_that_cannot_be_read_fails_its_own_request(core: ClientCore, clo
     """A damaged reply is the error of the request that it answers; the one who reads for all does not see it."""
     core.inbox.expect("r1")
     core.inbox.feed(xread(("6000-0", b"r1", b"damaged"), ("6001-0", b"r2", STORED)))
-    assert core.inbox.cursors == {STREAM: "6001-0"}
+    assert core.inbox.positions([STREAM]) == {STREAM: "6001-0"}
     with pytest.raises(BadRequest):
         drive(core.wait("r1", 10), Script(clock, b""))
 
@@ -235,7 +238,7 @@ def test_inbox_skips_the_past_once() -> None:
     inbox.skip_to(5000)
     inbox.feed(xread(("7000-3", b"r1", STORED), stream="a"))
     inbox.skip_to(9000)
-    assert inbox.cursors == {"a": "7000-3", "b": "4999-0"}
+    assert inbox.positions(["a", "b"]) == {"a": "7000-3", "b": "4999-0"}
 
 
 def quiet_channel(core: ClientCore, clock: Clock, quiet_s: float | None, *reads: tuple[float, Any]) -> list[Any]:
@@ -278,3 +281,26 @@ def test_cursor_counts_every_partition(clock: Clock) -> None:
     response = [*xread(("7-0", b"a", STORED), stream=second), *xread(("8-0", b"b", STORED), stream=first)]
     received = drive(channel.read(), lambda _: response)
     assert [each.cursor for each in received] == ["5-0,7-0", "8-0,7-0"]
+
+
+def test_on_a_cluster_a_client_listens_to_the_partition_of_its_request(clock: Clock) -> None:
+    """No read touches two partitions there; on one server all of them are read at once."""
+    core = ClientCore(name="app", partitions=3, clock=clock)
+    for cluster, streams in ((True, (PartitionKeys(partition_of("r1", 3)).replies("app"),)), (False, core._streams)):
+        script = Script(clock, b"", STORED, cluster=cluster)
+        drive(core.wait("r1", 60), script)
+        [listened] = {command.streams for command in script.asked if isinstance(command, Listen)}
+        assert listened == streams
+
+
+def test_on_a_cluster_a_channel_is_read_partition_by_partition(clock: Clock) -> None:
+    """Each of them is asked in every round, another one first each time; nothing makes a pause, not a block."""
+    core = ClientCore(name="app", partitions=3, clock=clock)
+    channel = core.channel("0", 10)
+    script = Script(clock, None, None, xread(("6000-0", b"r1", STORED), stream=core._streams[2]), cluster=True)
+    [received] = drive(channel.read(), script)
+    assert (received.id, received.cursor) == ("r1", "0,0,6000-0")
+    assert [list(command.cursors) for command in script.asked] == [[core._streams[n]] for n in (1, 2, 0)]  # type: ignore[union-attr]
+    quiet = Script(clock, None, None, None, cluster=True)
+    assert drive(channel.read(), quiet) == []
+    assert [type(command) for command in quiet.asked] == [ReadReplies, ReadReplies, ReadReplies, Pause]

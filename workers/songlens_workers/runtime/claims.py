@@ -7,15 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import redis
 
-from songlens_shared.cluster import TURN_MS, RedisFault, by_partition
+from songlens_shared.cluster import RedisFault, by_partition, hash_tag
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.streams import Fields, stream_entries
+from songlens_workers.runtime.watches import MOST, Watches
+
+# While there is room for fewer entries than there are streams, a wait can watch only some of them.
+_PARTIAL_WAIT_MS = 50
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def is_missing_group(error: redis.ResponseError) -> bool:
 
 
 class Claims:
-    """Claims entries for one consumer of one group. Thread-safe but for `claim`, which one thread calls."""
+    """Claims entries for one consumer of one group. Thread-safe but for `claim` and `leave`, which one thread calls."""
 
     def __init__(self, connection: redis.Redis, *, inlets: Sequence[Inlet], group: str, consumer: str) -> None:
         self._redis = connection
@@ -55,6 +60,7 @@ class Claims:
         self._credit = 0.0
         self._turn = 0
         self._idle_times = threading.Lock()
+        self._watches: Watches[Delivery] = Watches()
 
     @property
     def streams(self) -> int:
@@ -73,13 +79,24 @@ class Claims:
     def claim(self, count: int, block_ms: int) -> list[Delivery]:
         """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first."""
         self._turn += 1
-        claimed = self._read(self._sharing, self._reserve(count))
-        self._credit -= len(claimed)
-        claimed = self._read(self._preferred, count - len(claimed)) + claimed
-        claimed += self._read(self._sharing, count - len(claimed))
+        claimed = self._arrived()
+        claimed += self._take(count - len(claimed) - self._watches.reserved)
         if claimed or not block_ms:
             return claimed
         return self._wait(count, block_ms)
+
+    def leave(self) -> list[Delivery]:
+        """Wait for no more; return what has come meanwhile. Afterwards nothing can be claimed."""
+        self._watches.close()
+        return self._arrived()
+
+    def _take(self, count: int) -> list[Delivery]:
+        if count <= 0:
+            return []
+        claimed = self._read(self._sharing, self._reserve(count))
+        self._credit -= len(claimed)
+        claimed = self._read(self._preferred, count - len(claimed)) + claimed
+        return claimed + self._read(self._sharing, count - len(claimed))
 
     def _reserve(self, count: int) -> int:
         """Bulk earns a share of every claim and spends it in whole entries: it can wait, but never starve.
@@ -105,17 +122,38 @@ class Claims:
         return claimed
 
     def _wait(self, count: int, block_ms: int) -> list[Delivery]:
-        """Wait for all streams at once where that can be: where there is room for one entry of each, on one server."""
         inlets = self._rotated([*self._preferred, *self._sharing])
-        [watched, *others] = self._readable(inlets)
-        if len(watched) > count:
-            others, watched = [watched[count:]], watched[:count]
-        return self._claim_new(watched, count // len(watched), min(block_ms, TURN_MS) if others else block_ms)
+        groups = by_partition(self._redis, inlets, _stream)
+        if len(groups) > 1:
+            return self._watch(groups, count, block_ms)
+        if count < len(inlets):
+            return self._claim_new(inlets[:count], 1, min(block_ms, _PARTIAL_WAIT_MS))
+        return self._claim_new(inlets, count // len(inlets), block_ms)
 
-    def _readable(self, inlets: Sequence[Inlet]) -> list[list[Inlet]]:
-        """Return the inlets in groups that one command may read, the group of the first one first."""
-        groups = by_partition(self._redis, inlets, lambda inlet: inlet.stream)
-        return sorted(groups, key=lambda group: inlets[0] not in group)
+    def _watch(self, groups: Sequence[list[Inlet]], count: int, block_ms: int) -> list[Delivery]:
+        """Wait for all groups at once, by a read of each; what comes later than the first is returned by later claims.
+
+        A read that waits is served before anybody who only looks, so that such a group need not be looked at.
+        """
+        unwatched = [group for group in groups if _partition(group) not in self._watches]
+        room = count - self._watches.reserved
+        for group in unwatched[: MOST - len(self._watches)]:
+            watched = group[:room]
+            if not watched:
+                break
+            each = max(1, room // sum(map(len, unwatched)))
+            read = partial(self._claim_new, watched, each, block_ms)
+            self._watches.start(_partition(group), each * len(watched), read)
+            room = count - self._watches.reserved
+        self._watches.wait(block_ms / 1000)
+        return self._arrived()
+
+    def _arrived(self) -> list[Delivery]:
+        claimed: list[Delivery] = []
+        for reading in self._watches.finished():
+            with _keeping(claimed):
+                claimed += reading.result()
+        return claimed
 
     def _rotated(self, inlets: Sequence[Inlet]) -> list[Inlet]:
         """Every partition is the first to be looked at in its turn."""
@@ -124,9 +162,10 @@ class Claims:
 
     def _claim_each(self, inlets: Sequence[Inlet], each: int) -> list[Delivery]:
         claimed: list[Delivery] = []
-        for group in self._readable(inlets):
-            with _keeping(claimed):
-                claimed += self._claim_new(group, each)
+        for group in by_partition(self._redis, inlets, _stream):
+            if _partition(group) not in self._watches:
+                with _keeping(claimed):
+                    claimed += self._claim_new(group, each)
         return claimed
 
     def _claim_new(self, inlets: Sequence[Inlet], each: int, block_ms: int | None = None) -> list[Delivery]:
@@ -208,8 +247,12 @@ class Claims:
         return taken
 
 
-def _stream(entry: Delivery | Abandoned) -> str:
-    return entry.stream
+def _stream(place: Inlet | Delivery | Abandoned) -> str:
+    return place.stream
+
+
+def _partition(group: Sequence[Inlet]) -> str:
+    return hash_tag(group[0].stream)
 
 
 @contextmanager

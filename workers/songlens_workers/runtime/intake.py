@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,6 +13,7 @@ import redis
 import structlog
 
 from songlens_shared.broker import BLOCK_MS
+from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import BadRequest, DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
 from songlens_workers.runtime.claims import Abandoned, Claims, is_missing_group
@@ -88,6 +90,11 @@ class Intake(Generic[P]):
         room = self._in_flight.wait_for_room(_ROOM_WAIT_S)
         if room > 0:
             self._accept(self._patience.until_done(lambda: self._claim(room)))
+
+    def leave(self) -> None:
+        """Take in what has been claimed and not yet looked at, and claim nothing any more."""
+        with suppress(*RedisFault):
+            self._accept(self._claims.leave())
 
     def _claim(self, room: int) -> list[Delivery]:
         if self._stopping():

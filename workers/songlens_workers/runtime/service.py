@@ -21,6 +21,7 @@ from songlens_workers.runtime.health import HealthServer, Pulse
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import will_pass
 from songlens_workers.runtime.stage import Stage
+from songlens_workers.runtime.watches import MOST
 from songlens_workers.runtime.worker import StageWorker
 from songlens_workers.settings import StageSettings
 
@@ -67,7 +68,8 @@ def open_server(settings: StageSettings) -> redis.Redis:
 
 def _opened(settings: StageSettings) -> redis.Redis:
     # One connection for each thread, and some to spare.
-    connection = open_redis(settings.redis_url, max_connections=settings.prepare_threads + 8)
+    threads = settings.prepare_threads + min(settings.partitions, MOST)
+    connection = open_redis(settings.redis_url, max_connections=threads + 8)
     try:
         _log.info("redis_found", server=str(server_info(connection)))
         load_functions(connection)

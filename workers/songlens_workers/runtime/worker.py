@@ -160,6 +160,7 @@ class StageWorker(Generic[P]):
         while not self._stopping():
             intake.round()
             self._pulse.beat("intake")
+        intake.leave()
 
     def _keep(self) -> None:
         keeper = Keeper(self._redis, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
