@@ -1,7 +1,7 @@
 """A small real stage, and a real worker around it in a thread or in a process of its own.
 
 What an entry's payload says decides what becomes of it: `refuse-prepare`, `crash-prepare`, `kill-prepare`,
-`refuse-run`, `crash-run`, and anything else is answered.
+`end-prepare`, `return-prepare`, `refuse-run`, `crash-run`, and anything else is answered.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class EchoStage:
         self.gate = threading.Event()
         self.gate.set()
 
-    def prepare(self, work: Work) -> Delivery:
+    def prepare(self, work: Work) -> Delivery | Outcome:
         delivery = work.delivery
         self.prepared.append(delivery.request_id)
         match delivery.payload:
@@ -132,6 +132,10 @@ class EchoStage:
                 raise BadImage("refused while it was prepared")
             case b"crash-prepare":
                 raise RuntimeError("crashed while it was prepared")
+            case b"end-prepare":
+                return self._outcome(delivery)
+            case b"return-prepare":
+                return NoModel("returned while it was prepared")
             case b"kill-prepare":
                 os.kill(os.getpid(), signal.SIGKILL)
         return delivery

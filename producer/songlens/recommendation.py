@@ -23,10 +23,13 @@ class Recommendation:
     """The catalogue images nearest to the photo, nearest first."""
 
     timings_ms: Mapping[str, float]
-    """queue, decode, embed, search, songs and total, in milliseconds."""
+    """queue, decode, embed, search, songs and total, in milliseconds; decode, embed and search are 0 where `cached`."""
 
     personal: Personal | None = None
     """What the user had to do with the songs; None where the request named none."""
+
+    cached: bool = False
+    """The images were known: a vision worker had searched the same bytes in the same model version a while ago."""
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Recommendation:
@@ -40,4 +43,5 @@ class Recommendation:
             images=reply.images,
             timings_ms=reply.timings_ms,
             personal=reply.personal,
+            cached=reply.cached,
         )

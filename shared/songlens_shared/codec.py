@@ -100,6 +100,10 @@ def _without_none(message: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in message.items() if value is not None}
 
 
+def _if_true(value: bool) -> bool | None:
+    return value or None
+
+
 def encode_request(request: Request) -> bytes:
     """Return the msgpack map of a request."""
     # Not asdict(): that copies the image.
@@ -154,6 +158,7 @@ def encode_hits(hits: Hits) -> bytes:
     message = {f.name: getattr(hits, f.name) for f in fields(hits)}
     message["images"] = [_encode_image(image) for image in hits.images]
     message["timings_ms"] = dict(hits.timings_ms)
+    message["cached"] = _if_true(hits.cached)
     return _pack(_without_none(message))
 
 
@@ -172,6 +177,7 @@ def decode_hits(payload: bytes) -> Hits:
         user=_take(message, "user", str, None),
         user_weight=_take(message, "user_weight", float, None),
         trace=_take(message, "trace", str, None),
+        cached=_take(message, "cached", bool, False),
     )
 
 
@@ -189,6 +195,7 @@ def encode_reply(reply: Reply) -> bytes:
         message["songs"] = [asdict(song) for song in reply.songs]
         message["images"] = [_encode_image(image) for image in reply.images]
         message["personal"] = None if reply.personal is None else asdict(reply.personal)
+        message["cached"] = _if_true(reply.cached)
     return _pack(_without_none(message))
 
 
@@ -226,6 +233,7 @@ def decode_reply(payload: bytes) -> Reply:
         images=tuple(_decode_image(image) for image in _maps(message, "images")),
         timings_ms=_timings(message),
         personal=None if personal is None else _decode_personal(personal),
+        cached=_take(message, "cached", bool, False),
         error=None if failure is None else _decode_failure(failure),
     )
 

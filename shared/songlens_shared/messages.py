@@ -174,6 +174,8 @@ class Hits:
     user: str | None = field(default=None, repr=False)
     user_weight: float | None = None
     trace: str | None = None
+    cached: bool = False
+    """The vision worker knew these bytes: it neither decoded nor embedded them."""
 
     def __post_init__(self) -> None:
         for name in ("top_k", "songs_per_image"):
@@ -245,10 +247,14 @@ class Reply:
     songs: tuple[Song, ...] = ()
     images: tuple[NeighbourImage, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
-    """queue, decode, embed, search, songs, total. Decode, embed and search are times of the whole batch."""
+    """queue, decode, embed, search, songs, total. Embed, search and songs are times of the whole batch; decode, embed
+    and search are 0 in a cached reply."""
 
     personal: Personal | None = None
     """There when the request named a user; a song worker of an earlier release leaves it out."""
+
+    cached: bool = False
+    """The images come from a vision worker's content cache: the same bytes had been searched in this model version."""
 
     error: Failure | None = None
 

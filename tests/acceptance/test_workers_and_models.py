@@ -125,7 +125,7 @@ def test_a_damaged_version_is_refused_and_the_old_one_serves(
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path, redis_server: Path | None, model: Model, kind: str) -> None:
     """Photos that a vision worker held when it was killed are answered by another, each once."""
-    settings = ["heartbeat_ms=100", "takeover_ms=400", "max_batch=4"]
+    settings = ["heartbeat_ms=100", "takeover_ms=400", "max_batch=4", "cache_entries=0"]
     with running_system(tmp_path, redis_server, model, *settings, kind=kind) as system:
         with Client(system.url) as client:
             handles = [client.submit(a_photo(model), timeout_s=120) for _ in range(40)]

@@ -33,7 +33,7 @@ from songlens_shared.messages import (
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 VECTORS = json.loads(Path(__file__).with_name("protocol_vectors.json").read_text(encoding="utf-8"))
-QUOTED = ("request", "request-least", "hits", "reply-ok", "reply-error")
+QUOTED = ("request", "request-least", "hits", "reply-ok", "reply-cached", "reply-error")
 
 Codec = tuple[Callable[[Any], bytes], Callable[[bytes], Any]]
 CODECS: dict[str, Codec] = {

@@ -126,6 +126,15 @@ def test_the_papers_rule(connection: redis.Redis, vectors: dict[str, tuple[Vecto
     assert set(reply.timings_ms) == {"queue", "decode", "embed", "search", "songs", "total"}
 
 
+def test_a_reply_to_cached_hits_says_so(connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]]) -> None:
+    """The vision stage's mark reaches the client, and changes nothing else; other replies of the batch have none."""
+    publish(connection, "v1", *vectors["v1"])
+    asked = hits("v1", 3, 1, 4)
+    marked, plain = Songs(connection).replies(replace(asked, cached=True), asked)
+    assert (marked.cached, plain.cached) == (True, False)
+    assert (marked.songs, marked.images) == (plain.songs, plain.images)
+
+
 def test_a_batch_of_several_versions(connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]]) -> None:
     """Each request is ranked with the vectors of the version that its images come from, in whatever order they come."""
     publish(connection, "v1", *vectors["v1"])

@@ -83,6 +83,36 @@ def test_what_is_handed_over_is_the_next_stages(connection: redis.Redis, broker:
     assert replies(connection) == []
 
 
+def test_what_needs_no_batch_ends_at_once(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """An outcome that preparing returns is sent while the batch stands still: a reply, an error or a hand-over."""
+    stage = EchoStage()
+    stage.gate.clear()
+    submit(connection, 0)
+    with running(stage, broker.url, max_delay_ms=0) as worker:
+        assert stage.running.wait(10)
+        submit(connection, 1, "end-prepare")
+        submit(connection, 2, "return-prepare")
+        wait_for_replies(connection, 2)
+        assert codes(connection) == {"r0001": "ok", "r0002": "no_model"}
+        stage.gate.set()
+        wait_for_replies(connection, 3)
+    assert stage.batches == [["r0000"]]
+    assert worker.value("songlens_batch_size_sum") == 1
+    assert worker.value("songlens_requests_total", code="ok") == 2
+    assert worker.value("songlens_in_flight") == 0
+    assert_nothing_is_left(connection)
+
+
+def test_what_needs_no_batch_is_handed_over_at_once(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """It lies in the next stream, no longer in the first, and no batch was run."""
+    stage = EchoStage(hand_over_to=KEYS.hits)
+    submit(connection, 1, "end-prepare")
+    with running(stage, broker.url):
+        wait_until(lambda: connection.xlen(KEYS.hits) == 1, "the entry in the next stream")
+    assert stage.batches == []
+    assert_nothing_is_left(connection)
+
+
 def test_refusals_carry_their_code(connection: redis.Redis, broker: EmbeddedBroker) -> None:
     """A RequestError that preparing raises, or that a batch returns or raises, is answered with its code."""
     payloads = ["photo", "refuse-prepare", "refuse-run", "raise-run", "photo"]

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from manual_clock import ManualClock
 from PIL import Image
+from prometheus_client import CollectorRegistry
 from song_models import manifest
 from stages import CLIENT, KEYS
 
@@ -31,17 +33,21 @@ from songlens_training.model.artefacts import write_images, write_manifest
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES
 from songlens_workers.models.store import ModelStore
+from songlens_workers.runtime.metrics import ContentCacheMetrics
 from songlens_workers.runtime.stage import HandOver, Outcome, Work
 from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
+from songlens_workers.vision.content_cache import ContentCache, Key
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.image_index import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
-from songlens_workers.vision.stage import VisionStage
+from songlens_workers.vision.preprocess import Pixels
+from songlens_workers.vision.stage import PhotoWork, VisionStage
 
 LIMITS = ImageLimits(max_pixels=100_000)
 CATALOGUE = 30
+CACHE_TTL_S = 600.0
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +81,23 @@ def build(store: ModelStore, version: str, network: Backbone, seeds: Sequence[in
 
 
 class Vision:
-    """A vision stage as its worker puts it together; the live version is what the test says."""
+    """A vision stage as its worker puts it together; live version and time are what the test says."""
 
-    def __init__(self, store: ModelStore, backbone: Backbone) -> None:
+    def __init__(
+        self, store: ModelStore, backbone: Backbone, *, cache_entries: int = 0, cache: type[ContentCache] = ContentCache
+    ) -> None:
+        self.clock = ManualClock()
         self.version: str | None = None
         self.loaded: list[str] = []
         self.models = VisionModels(store, load_backbone=lambda name: self._load(name, backbone))
         self.live: LiveModel[VisionModel] = LiveModel(current=lambda: self.version, load=self.models.open, poll_s=60)
-        self.stage = VisionStage(self.live, limits=LIMITS)
+        self.cache = cache(
+            cache_entries,
+            CACHE_TTL_S,
+            metrics=ContentCacheMetrics(CollectorRegistry()),
+            clock=self.clock.monotonic_s,
+        )
+        self.stage = VisionStage(self.live, limits=LIMITS, cache=self.cache)
 
     def _load(self, name: str, backbone: Backbone) -> Backbone:
         self.loaded.append(name)
@@ -132,7 +147,14 @@ def decoded(outcomes: Sequence[Outcome]) -> list[Hits]:
 
 
 def run(vision: Vision, *batch: Work) -> list[Hits]:
-    return decoded(vision.stage.run([vision.stage.prepare(one) for one in batch]))
+    return decoded(vision.stage.run([prepare(vision, one) for one in batch]))
+
+
+def prepare(vision: Vision, work: Work) -> PhotoWork:
+    """Prepare a photo that needs a batch."""
+    prepared = vision.stage.prepare(work)
+    assert isinstance(prepared, PhotoWork)
+    return prepared
 
 
 def test_hits_are_the_nearest_images(vision: Vision, backbone: Backbone) -> None:
@@ -164,7 +186,7 @@ def test_hits_carry_the_request_on(vision: Vision) -> None:
     assert hits.timings_ms["queue"] == 25.0
     assert set(hits.timings_ms) == {"queue", "decode", "embed", "search"}
     assert [image.keywords for image in hits.images] == [(f"重{image.id}", "轻") for image in hits.images]
-    (outcome,) = vision.stage.run([vision.stage.prepare(asked)])
+    (outcome,) = vision.stage.run([prepare(vision, asked)])
     assert isinstance(outcome, HandOver)
     assert image[:64] not in outcome.payload
 
@@ -197,7 +219,7 @@ def _wide() -> bytes:
 
 def test_bytes_of_a_batch_are_those_of_the_pixels(vision: Vision) -> None:
     """The byte limit of a batch counts decoded pixels, not the compressed file."""
-    assert vision.stage.size_bytes(vision.stage.prepare(request(photo(1)))) == 56 * 56 * 3
+    assert vision.stage.size_bytes(prepare(vision, request(photo(1)))) == 56 * 56 * 3
 
 
 def test_without_a_model(store: ModelStore, backbone: Backbone) -> None:
@@ -210,10 +232,10 @@ def test_without_a_model(store: ModelStore, backbone: Backbone) -> None:
 
 def test_a_swap_under_a_batch(vision: Vision, store: ModelStore, backbone: Backbone) -> None:
     """A photo is searched in the version that it was decoded for, even in one batch with photos of the next one."""
-    early = vision.stage.prepare(request(photo(100), "early"))
+    early = prepare(vision, request(photo(100), "early"))
     build(store, "v2", backbone, range(50, 60))
     vision.make_live("v2")
-    late = vision.stage.prepare(request(photo(100), "late"))
+    late = prepare(vision, request(photo(100), "late"))
     found = decoded(vision.stage.run([late, early, late]))
     assert [(hits.id, hits.model) for hits in found] == [("late", "v2"), ("early", "v1"), ("late", "v2")]
     assert all(image.id.startswith(hits.model) for hits in found for image in hits.images)
@@ -255,3 +277,184 @@ def test_files_outside_the_manifest_are_still_needed(store: ModelStore, backbone
     (folder / name).unlink()
     with pytest.raises(ModelDamaged):
         Vision(store, backbone).models.open("v1")
+
+
+class CountingBackbone:
+    """The tiny backbone; counts the photos that it embeds."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self.embedded: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
+
+    def embed(self, pixels: Pixels) -> Features:
+        self.embedded.append(len(pixels))
+        return self._backbone.embed(pixels)
+
+
+class Remembering:
+    """A vision stage with a content cache, around a backbone that counts; serves the photos 0 to 29 as v1."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        backbone: Backbone,
+        *,
+        cache_entries: int = 10,
+        cache: type[ContentCache] = ContentCache,
+    ) -> None:
+        self.backbone = CountingBackbone(backbone)
+        self.vision = Vision(store, self.backbone, cache_entries=cache_entries, cache=cache)
+        build(store, "v1", backbone, range(CATALOGUE))
+        self.vision.make_live("v1")
+
+    def hits(self, seed: int, **options: Any) -> Hits:
+        """Ask for a photo as its worker does: at once where it is known, else in a batch."""
+        prepared = self.vision.stage.prepare(request(photo(seed), **options))
+        outcomes = [prepared] if isinstance(prepared, HandOver) else self.vision.stage.run([prepared])
+        (hits,) = decoded(outcomes)
+        assert hits.cached == isinstance(prepared, HandOver)
+        return hits
+
+    @property
+    def embedded(self) -> int:
+        """Photos that went through the network."""
+        return sum(self.backbone.embedded)
+
+
+@pytest.fixture
+def remembering(store: ModelStore, backbone: Backbone) -> Remembering:
+    return Remembering(store, backbone)
+
+
+@pytest.mark.parametrize(("cache_entries", "embedded"), [(10, 1), (0, 2)], ids=["on", "off"])
+def test_equal_bytes_are_computed_once(
+    store: ModelStore, backbone: Backbone, cache_entries: int, embedded: int
+) -> None:
+    """A photo seen before gets the same images without decoding, forward pass or search; with the cache off it is
+    computed again, to the same images."""
+    remembering = Remembering(store, backbone, cache_entries=cache_entries)
+    first, second = remembering.hits(100, id="r1"), remembering.hits(100, id="r2")
+    assert remembering.embedded == embedded
+    assert (first.cached, second.cached) == (False, embedded == 1)
+    assert (first.id, second.id) == ("r1", "r2")
+    assert first.images == second.images
+    assert second.timings_ms["queue"] == 25.0
+    assert set(second.timings_ms) == {"queue", "decode", "embed", "search"}
+    if second.cached:
+        assert sum(second.timings_ms.values()) == 25.0
+    remembering.hits(101)
+    assert remembering.embedded == embedded + 1
+
+
+def test_known_photos_are_asked_for_as_differently_as_others(remembering: Remembering) -> None:
+    """How many songs, of how many images, for whom: each request gets what it asks for, of one computation."""
+    fresh = remembering.hits(100, images_k=5)
+    asked: list[dict[str, Any]] = [
+        {"images_k": 3, "top_k": 7, "songs_per_image": 4, "user": "someone", "user_weight": 0.3, "trace": "00-abc"},
+        {"images_k": 5, "top_k": 40},
+        {"images_k": 1, "user": "somebody else"},
+    ]
+    for options in asked:
+        known = remembering.hits(100, **options)
+        assert known.cached
+        assert known.images == fresh.images[: options["images_k"]]
+        for name in options.keys() - {"images_k"}:
+            assert getattr(known, name) == options[name]
+        assert known.user == options.get("user")
+    assert remembering.embedded == 1
+
+
+def test_a_deeper_ask_is_computed(remembering: Remembering) -> None:
+    """More images than were searched for a photo are searched for, and are then known to all who ask for fewer."""
+    shallow = remembering.hits(100, images_k=5)
+    deep = remembering.hits(100, images_k=8)
+    assert (deep.cached, len(deep.images), remembering.embedded) == (False, 8, 2)
+    assert deep.images[:5] == shallow.images
+    assert [remembering.hits(100, images_k=k).images for k in (8, 5)] == [deep.images, shallow.images]
+    assert remembering.embedded == 2
+
+
+def test_all_images_of_a_small_catalogue_are_enough(remembering: Remembering) -> None:
+    """Who asks for more images than the catalogue has is answered from the cache too, once all are known."""
+    assert [len(remembering.hits(100, images_k=100).images) for _ in range(2)] == [CATALOGUE, CATALOGUE]
+    assert remembering.embedded == 1
+
+
+def test_equal_photos_in_one_batch(remembering: Remembering) -> None:
+    """Neither waits for the other: both are computed, and the next one is known, as deep as the deeper of the two."""
+    stage = remembering.vision.stage
+    pair = [prepare(remembering.vision, request(photo(100), f"r{k}", images_k=k)) for k in (2, 6)]
+    shallow, deep = decoded(stage.run(pair))
+    assert (len(shallow.images), len(deep.images), remembering.embedded) == (2, 6, 2)
+    assert remembering.hits(100, images_k=6).images == deep.images
+    assert remembering.embedded == 2
+
+
+def test_what_is_known_expires(remembering: Remembering) -> None:
+    """After its time a photo is computed again, and known again from then on."""
+    remembering.hits(100)
+    remembering.vision.clock.now_s += CACHE_TTL_S - 1
+    assert remembering.hits(100).cached
+    remembering.vision.clock.now_s += 1
+    assert not remembering.hits(100).cached
+    assert remembering.hits(100).cached
+    assert remembering.embedded == 2
+
+
+def test_what_is_known_is_bounded(store: ModelStore, backbone: Backbone) -> None:
+    """Of three photos a cache of two knows the last two."""
+    remembering = Remembering(store, backbone, cache_entries=2)
+    for seed in (100, 101, 102):
+        remembering.hits(seed)
+    assert [remembering.hits(seed).cached for seed in (102, 101, 100)] == [True, True, False]
+
+
+class OfAnyVersion(ContentCache):
+    """The mistake: a photo's neighbours of whatever version."""
+
+    def key(self, image: bytes, version: str) -> Key | None:
+        return super().key(image, "any")
+
+
+def ask_over_a_swap(remembering: Remembering, store: ModelStore, backbone: Backbone) -> list[Hits]:
+    """One photo: before a swap, in a batch that straddles it, after it, and after the way back."""
+    vision = remembering.vision
+    build(store, "v2", backbone, range(50, 80))
+    found = [remembering.hits(100)]
+    straddling = prepare(vision, request(photo(101)))
+    vision.make_live("v2")
+    found += [remembering.hits(100), *decoded(vision.stage.run([straddling])), remembering.hits(101)]
+    vision.make_live("v1")
+    return [*found, remembering.hits(100), remembering.hits(101)]
+
+
+def test_never_the_neighbours_of_another_version(
+    remembering: Remembering, store: ModelStore, backbone: Backbone
+) -> None:
+    """Hits name the version that is live, and their images are of that version, known or not, over swaps and back."""
+    found = ask_over_a_swap(remembering, store, backbone)
+    assert [hits.model for hits in found] == ["v1", "v2", "v1", "v2", "v1", "v1"]
+    assert [hits.cached for hits in found] == [False, False, False, False, True, True]
+    for hits, seed in zip(found, (100, 100, 101, 101, 100, 101), strict=True):
+        catalogue = range(CATALOGUE) if hits.model == "v1" else range(50, 80)
+        vectors = features(backbone, [photo(number) for number in catalogue])
+        nearest = np.argsort(np.linalg.norm(vectors - features(backbone, [photo(seed)]), axis=1), kind="stable")[:5]
+        assert [image.id for image in hits.images] == [f"{hits.model}-{catalogue[number]}" for number in nearest]
+
+
+def test_without_the_version_they_would_be_mixed(store: ModelStore, backbone: Backbone) -> None:
+    """The same swaps, with a cache that takes content alone for a key: photos get what another version found."""
+    found = ask_over_a_swap(Remembering(store, backbone, cache=OfAnyVersion), store, backbone)
+    assert found[1].cached
+    assert [image.distance for image in found[1].images] == [image.distance for image in found[0].images]
+
+
+def test_a_refused_photo_is_not_known(remembering: Remembering) -> None:
+    """What cannot be decoded is looked at each time: no refusal is remembered."""
+    for _ in range(2):
+        with pytest.raises(BadImage):
+            remembering.vision.stage.prepare(request(b"this is no photo"))
+    assert len(remembering.vision.cache) == 0

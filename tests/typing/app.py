@@ -43,6 +43,7 @@ def titles(photo: Photo) -> list[str]:
         assert_type(recommendation.songs, tuple[Song, ...])
         assert_type(recommendation.images[0], NeighbourImage)
         assert_type(recommendation.personal, Personal | None)
+        assert_type(recommendation.cached, bool)
         return [f"{song.title} {song.artist} {song.via.line} {song.score:.2f}" for song in recommendation.songs]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -73,6 +74,7 @@ HITS = st.builds(
     user=st.none() | TEXT,
     user_weight=st.none() | st.floats(0, 1),
     trace=st.none() | TEXT,
+    cached=st.booleans(),
 )
 SONGS = st.builds(
     Song,
@@ -92,6 +94,7 @@ REPLIES = st.builds(
     images=st.lists(IMAGES, max_size=5).map(tuple),
     timings_ms=TIMINGS,
     personal=st.none() | st.builds(Personal, user_weight=st.floats(0, 1), known=st.booleans()),
+    cached=st.booleans(),
 )
 ERROR_REPLIES = st.builds(
     Reply,
@@ -115,11 +118,12 @@ HIT = Hits(
     timings_ms={"queue": 1.0},
     user="u",
     trace="t",
+    cached=True,
 )
 SONG = Song(
     id="s1", title="渔歌子", artist="张志和", distance=0.5, score=0.66, via=Via(image="i1", keyword="雪", line="雪")
 )
-REPLY = Reply(id="r1", status="ok", model="m1", songs=(SONG,), images=(IMAGE,), timings_ms={"total": 2.0})
+REPLY = Reply(id="r1", status="ok", model="m1", songs=(SONG,), images=(IMAGE,), timings_ms={"total": 2.0}, cached=True)
 ERROR_REPLY = Reply(id="r1", status="error", error=Failure(code="no_model", message="none"))
 
 Decode = Callable[[bytes], object]
@@ -253,6 +257,14 @@ def test_required_fields(case: str, absent: str) -> None:
                 decode(msgpack.packb(message))
         else:
             assert decode(msgpack.packb(message))
+
+
+def test_only_a_cached_message_says_so() -> None:
+    """The field is not written where it is false, so that an earlier release gets the messages that it knows."""
+    assert fields_of(encode_hits(HIT))["cached"] is True
+    assert fields_of(encode_reply(REPLY))["cached"] is True
+    assert "cached" not in fields_of(encode_hits(replace(HIT, cached=False)))
+    assert "cached" not in fields_of(encode_reply(replace(REPLY, cached=False)))
 
 
 def test_absent_options_take_their_defaults() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from songlens_workers.runtime.metrics import StageMetrics
+from songlens_workers.runtime.metrics import ContentCacheMetrics, StageMetrics
 
 
 def test_every_count_carries_its_stage() -> None:
@@ -34,6 +34,21 @@ def test_every_count_carries_its_stage() -> None:
     assert value("songlens_in_flight") == 9
 
 
+def test_lookups_in_the_content_cache() -> None:
+    """Hits and misses apart, both there from the start, so that a share of hits can be drawn before the first one."""
+    registry = CollectorRegistry()
+    metrics = ContentCacheMetrics(registry)
+
+    def lookups(result: str) -> float | None:
+        labels = {"stage": "vision", "result": result}
+        return registry.get_sample_value("songlens_content_cache_lookups_total", labels)
+
+    assert (lookups("hit"), lookups("miss")) == (0, 0)
+    for hit in (True, False, False):
+        metrics.looked_up(hit=hit)
+    assert (lookups("hit"), lookups("miss")) == (1, 2)
+
+
 def test_two_stages_share_nothing_but_names() -> None:
     """The registry is passed in: two workers in one process count apart."""
     first, second = CollectorRegistry(), CollectorRegistry()
@@ -50,5 +65,6 @@ def test_only_bounded_labels() -> None:
     metrics.finished("ok")
     metrics.batch(1, "full", 0.1)
     metrics.waited(1)
+    ContentCacheMetrics(registry).looked_up(hit=True)
     names = {name for family in registry.collect() for sample in family.samples for name in sample.labels}
-    assert names <= {"stage", "code", "reason", "step", "le"}
+    assert names <= {"stage", "code", "reason", "step", "le", "result"}

@@ -22,15 +22,22 @@ def test_songs_of_a_reply() -> None:
         images=(image,),
         timings_ms={"total": 1.0},
         personal=personal,
+        cached=True,
     )
     got = Recommendation.from_reply(reply)
     assert got.personal is personal
+    assert got.cached is True
     assert (got.id, got.model, got.songs, got.images, got.timings_ms) == ("r1", "m1", (song,), (image,), {"total": 1.0})
 
 
 def test_a_reply_without_model() -> None:
     """A catalogue without songs gives an empty recommendation, not an error."""
     assert Recommendation.from_reply(Reply(id="r1", status="ok")).model == ""
+
+
+def test_a_reply_of_an_earlier_release() -> None:
+    """A reply that says nothing of a cache was not cached."""
+    assert Recommendation.from_reply(Reply(id="r1", status="ok")).cached is False
 
 
 @pytest.mark.parametrize("error", REQUEST_ERRORS.values())

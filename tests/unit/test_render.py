@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -16,9 +17,9 @@ from songlens_shared.messages import Personal, Request
 RECOMMENDATION = Recommendation.from_reply(one_song(Request(id="r1", client="app", image=b"photo")))
 
 
-def shown(title: str = "beach.jpg") -> str:
+def shown(title: str = "beach.jpg", recommendation: Recommendation = RECOMMENDATION) -> str:
     out = StringIO()
-    show(Console(file=out, width=140), title, RECOMMENDATION)
+    show(Console(file=out, width=140), title, recommendation)
     return out.getvalue()
 
 
@@ -54,6 +55,15 @@ def test_whether_songs_are_personal(taste: Personal, sentence: str) -> None:
     request = Request(id="r1", client="app", image=b"photo", user="u", user_weight=0.4)
     show(Console(file=out, width=140), "beach.jpg", Recommendation.from_reply(one_song(request)))
     assert "weight of 0.4" in out.getvalue()
+
+
+def test_what_came_from_the_content_cache_is_said() -> None:
+    """In the table's last line, and in JSON; of other photos the table says nothing."""
+    cached = replace(RECOMMENDATION, cached=True)
+    assert shown(recommendation=cached).rstrip().endswith("model m1 · images from the content cache")
+    assert "cache" not in shown()
+    assert json.loads(as_json(cached))["cached"] is True
+    assert json.loads(as_json(RECOMMENDATION))["cached"] is False
 
 
 def test_markup_in_names_is_shown_as_it_is() -> None:

@@ -26,7 +26,8 @@ def show(console: Console, title: str, recommendation: Recommendation) -> None:
     console.print(_songs(recommendation))
     if recommendation.personal is not None:
         console.print(personal(recommendation.personal))
-    console.print(f"[dim]{timings(recommendation.timings_ms)} · model {escape(recommendation.model)}")
+    known = " · images from the content cache" if recommendation.cached else ""
+    console.print(f"[dim]{timings(recommendation.timings_ms)} · model {escape(recommendation.model)}{known}")
 
 
 def _images(recommendation: Recommendation) -> Table:

@@ -22,7 +22,7 @@ from songlens_workers.runtime.ending import Ending
 from songlens_workers.runtime.in_flight import InFlight
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience
-from songlens_workers.runtime.stage import Stage, Work
+from songlens_workers.runtime.stage import Outcome, Stage, Work
 from songlens_workers.settings import StageSettings
 
 P = TypeVar("P")
@@ -155,14 +155,17 @@ class Intake(Generic[P]):
             if not delivery.deadline_ms:
                 raise BadRequest("the entry has no deadline; queue requests with the function songlens_submit.")
             check_deadline(delivery, self._clock, self._stage.name)
-            item = self._stage.prepare(work)
+            prepared = self._stage.prepare(work)
         except RequestError as error:
             self._ending.finish([(delivery, error)])
         except Exception:
             _log.exception("prepare_failed", stage=self._stage.name, request=delivery.request_id)
             self._ending.fail(delivery, "the entry could not be prepared")
         else:
-            self._ready(Prepared(work, item))
+            if isinstance(prepared, Outcome):
+                self._ending.finish([(delivery, prepared)])
+            else:
+                self._ready(Prepared(work, prepared))
 
     def _watch(self, preparing: Future[None]) -> None:
         """What a pool's task raises is seen by nobody else, and its entry would be renewed for ever."""

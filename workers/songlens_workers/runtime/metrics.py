@@ -65,3 +65,20 @@ class StageMetrics:
     def in_flight(self, entries: int) -> None:
         """So many entries are held now."""
         self._in_flight.labels(self._stage).set(entries)
+
+
+class ContentCacheMetrics:
+    """What the content cache of one vision worker counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        lookups = Counter(
+            "songlens_content_cache_lookups",
+            "Photos looked up in the content cache, by result: hit, miss.",
+            ["stage", "result"],
+            registry=registry,
+        )
+        self._hits, self._misses = lookups.labels("vision", "hit"), lookups.labels("vision", "miss")
+
+    def looked_up(self, *, hit: bool) -> None:
+        """One photo was looked up."""
+        (self._hits if hit else self._misses).inc()

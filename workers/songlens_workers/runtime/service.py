@@ -88,9 +88,12 @@ def serve(
     group: str,
     live: LiveModel[M],
     clock: ServerClock,
+    registry: CollectorRegistry,
 ) -> None:
-    """Run a stage until SIGTERM or SIGINT, then drain. Raises what ends the worker before that."""
-    registry = CollectorRegistry()
+    """Run a stage until SIGTERM or SIGINT, then drain. Raises what ends the worker before that.
+
+    `registry` is what /metrics shows; the stage's own metrics may be in it.
+    """
     pulse = Pulse(settings.stuck_s)
     worker = StageWorker(
         stage,

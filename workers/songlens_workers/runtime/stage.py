@@ -51,8 +51,11 @@ class Stage(Protocol[P]):
 
     name: str
 
-    def prepare(self, work: Work) -> P:
-        """Decode and check one entry; a `RequestError` answers it and leaves all others alone."""
+    def prepare(self, work: Work) -> P | Outcome:
+        """Decode and check one entry; a `RequestError` answers it and leaves all others alone.
+
+        Returns an item for a batch, or the outcome of an entry that needs none: it ends at once.
+        """
 
     def size_bytes(self, item: P) -> int:
         """Return how much of the batch's byte limit an item takes."""

@@ -101,6 +101,7 @@ class SongStage:
             images=hits.images,
             timings_ms=timings,
             personal=None if user is None else user.personal(),
+            cached=hits.cached,
         )
 
 

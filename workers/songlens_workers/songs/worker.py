@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from songlens_shared.keys import SONGS_GROUP, PartitionKeys
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
@@ -39,4 +41,5 @@ def run(settings: SongsSettings) -> None:
             group=SONGS_GROUP,
             live=live,
             clock=clock,
+            registry=CollectorRegistry(),
         )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry
+
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.metrics import ContentCacheMetrics
 from songlens_workers.runtime.service import open_server, serve, starting_up
 from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.content_cache import ContentCache
 from songlens_workers.vision.cpus import available_cpus
 from songlens_workers.vision.image_index import set_search_threads
 from songlens_workers.vision.limits import ImageLimits
@@ -32,8 +36,10 @@ def run(settings: VisionSettings) -> None:
             current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
         )
         live.open()
+        registry = CollectorRegistry()
+        cache = ContentCache(settings.cache_entries, settings.cache_ttl_s, metrics=ContentCacheMetrics(registry))
         serve(
-            VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels)),
+            VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels), cache=cache),
             settings,
             connection=connection,
             inlets=[
@@ -47,6 +53,7 @@ def run(settings: VisionSettings) -> None:
             group=VISION_GROUP,
             live=live,
             clock=ServerClock(),
+            registry=registry,
         )
 
 
