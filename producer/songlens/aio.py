@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
-from songlens.photo import Photo, photo_bytes
+from songlens.photo import Photo, photo_content
 from songlens.plans import READ_COUNT, Command, Get, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
@@ -81,8 +81,8 @@ class AsyncClient:
     async def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> AsyncHandle:
         """As `Client.submit`."""
         # A large photo takes tens of milliseconds to downsize: not on the event loop.
-        image = await asyncio.to_thread(photo_bytes, photo)
-        request = self._core.request(image, **options)
+        content = await asyncio.to_thread(photo_content, photo)
+        request = self._core.request(content, **options)
         await self._run(self._core.submit(request))
         return AsyncHandle(self, request.id, request.ttl_ms / 1000)
 

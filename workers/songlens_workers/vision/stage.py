@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from songlens_shared.codec import decode_request, encode_hits
-from songlens_shared.errors import BadRequest
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, NeighbourImage
 from songlens_workers.models.live import LiveModel
@@ -18,6 +17,7 @@ from songlens_workers.vision.decode import decode
 from songlens_workers.vision.image_index import Distances, Positions
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel
+from songlens_workers.vision.photo_source import PhotoSource
 from songlens_workers.vision.preprocess import Pixels
 
 
@@ -49,22 +49,23 @@ class VisionStage:
 
     name = "vision"
 
-    def __init__(self, live: LiveModel[VisionModel], *, limits: ImageLimits) -> None:
+    def __init__(self, live: LiveModel[VisionModel], *, limits: ImageLimits, photos: PhotoSource | None = None) -> None:
+        """Without `photos`, requests must carry theirs."""
         self._live = live
         self._limits = limits
+        self._photos = photos or PhotoSource(limits=limits)
 
     def ready(self) -> list[str]:
         """Return why the stage cannot serve."""
         return self._live.faults()
 
     def prepare(self, work: Work) -> PhotoWork:
-        """Decode a request and its photo; raises the `RequestError` that says what is wrong with it."""
+        """Decode a request and its photo, fetched if it is named by uri; raises the `RequestError` of what is wrong."""
         request = decode_request(work.delivery.payload)
-        if request.image is None:
-            raise BadRequest("requests by uri are switched off here; send the photo's bytes as image.")
         version, model = self._live.get()
         started_s = time.perf_counter()
-        pixels = decode(request.image, model.backbone.preprocessing, self._limits)
+        image = self._photos.bytes_of(request)
+        pixels = decode(image, model.backbone.preprocessing, self._limits)
         return PhotoWork(
             delivery=work.delivery,
             images_k=request.images_k,
