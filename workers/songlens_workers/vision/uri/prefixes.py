@@ -103,9 +103,11 @@ def _host_and_port(scheme: str, authority: str) -> tuple[str, int | None]:
         return _spelt(found["host"].lower()), port
     if found["port"] is not None:
         raise NotAllowed("only http and https have a port")
-    if scheme == FILE and authority.lower() == "localhost":  # RFC 8089
-        return "", None
-    return authority, None
+    if scheme != FILE:
+        return authority, None
+    if authority.lower() not in ("", "localhost"):  # RFC 8089
+        raise NotAllowed("a file has no host")
+    return "", None
 
 
 def _spelt(host: str) -> str:
