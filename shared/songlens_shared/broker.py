@@ -144,16 +144,31 @@ def broker_errors(url: str) -> Iterator[None]:
     except redis.exceptions.NoPermissionError as error:
         raise BrokerUnavailable(f"{safe_url(url)} forbids a needed command: {error}. See ops/redis.") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise BrokerUnavailable(
-            f"no Redis answers at {safe_url(url)} ({error}). Start one with `songlens up`, "
-            f"or give its address in {URL_VARIABLE} or --redis."
-        ) from error
+        raise BrokerUnavailable(f"no Redis answers at {safe_url(url)} ({error}). {_advice(url, error)}") from error
     except redis.ResponseError as error:
         if is_missing_function(error):
             raise
         if str(error).lower().startswith("unknown command"):
             raise BrokerUnsuitable(f"{safe_url(url)} is too old or lacks a command ({error}). {_NEEDED}") from error
         raise BrokerError(f"{safe_url(url)} refused a command: {error}") from error
+
+
+def _advice(url: str, error: redis.RedisError) -> str:
+    """Return what to do about a server that does not answer. What TLS has to do with it, redis-py tells in words."""
+    tls, said = url.startswith("rediss://"), str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "Its certificate is not trusted: end the address with ?ssl_ca_certs=/PATH/ca.pem, the authority that "
+            "issued the certificate, and use the host name that it was issued for."
+        )
+    if tls and ("No such file" in said or "Permission denied" in said or "[X509" in said or "[SSL" in said):
+        return "Check the files that the address names (ssl_ca_certs, ssl_certfile, ssl_keyfile); see ops/redis."
+    advice = f"Start one with `songlens up`, or give its address in {URL_VARIABLE} or --redis."
+    if tls:
+        return f"{advice} This one asks for TLS; that of a port without TLS begins with redis://."
+    if "reset by peer" in said or "closed by server" in said:
+        return f"{advice} That of a port with TLS begins with rediss://."
+    return advice
 
 
 @dataclass(frozen=True)
