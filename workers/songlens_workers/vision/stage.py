@@ -63,8 +63,8 @@ class VisionStage:
         """Decode a request and its photo, fetched if it is named by uri; raises the `RequestError` of what is wrong."""
         request = decode_request(work.delivery.payload)
         version, model = self._live.get()
-        started_s = time.perf_counter()
         image = self._photos.bytes_of(request)
+        started_s = time.perf_counter()
         pixels = decode(image, model.backbone.preprocessing, self._limits)
         return PhotoWork(
             delivery=work.delivery,
