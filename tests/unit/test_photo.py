@@ -204,7 +204,7 @@ def test_an_empty_file_is_no_photo(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", [None, 7, ["a.jpg"], {"image": b""}, object()])
 def test_what_is_no_photo_at_all(other: Any) -> None:
     """The type is named, with the types that are taken."""
-    with pytest.raises(BadImage, match=f"bytes, a path or a PIL image, not {type(other).__name__}"):
+    with pytest.raises(BadImage, match=f"bytes, a path, a PIL image or a PhotoUri, not {type(other).__name__}"):
         photo_bytes(other)
 
 
