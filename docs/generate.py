@@ -74,7 +74,7 @@ def _default_of(settings: type[StageSettings]) -> Callable[[str], str]:
         field = settings.model_fields[name]
         if name in COMPUTED:
             return COMPUTED[name]
-        return "none" if field.default is None else f"`{field.default}`"
+        return "none" if field.default in (None, ()) else f"`{field.default}`"
 
     return default
 

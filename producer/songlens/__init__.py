@@ -10,7 +10,7 @@ with Client() as client:
 from songlens.aio import AsyncClient, AsyncHandle
 from songlens.client import Client, Handle
 from songlens.core import RequestOptions
-from songlens.photo import Photo
+from songlens.photo import Photo, PhotoUri
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
 from songlens_shared.errors import (
@@ -52,6 +52,7 @@ __all__ = [
     "NoModel",
     "Personal",
     "Photo",
+    "PhotoUri",
     "QueueFull",
     "Received",
     "Recommendation",

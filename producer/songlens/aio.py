@@ -11,12 +11,13 @@ from typing import Any, Self, Unpack
 from redis import asyncio as redis_asyncio
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
-from songlens.photo import Photo, photo_bytes
+from songlens.photo import Photo, photo_content
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
 from songlens_shared.broker import (
     broker_errors,
+    check_url,
     load_functions,
     open_redis,
     open_redis_asyncio,
@@ -58,6 +59,7 @@ class AsyncClient:
 
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
+        check_url(self._url)
         self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = asyncio.Lock()
         self._redis: redis_asyncio.Redis | None = None
@@ -94,8 +96,8 @@ class AsyncClient:
     async def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> AsyncHandle:
         """As `Client.submit`."""
         # A large photo takes tens of milliseconds to downsize: not on the event loop.
-        image = await asyncio.to_thread(photo_bytes, photo)
-        request = self._core.request(image, **options)
+        content = await asyncio.to_thread(photo_content, photo)
+        request = self._core.request(content, **options)
         await self._run(self._core.submit(request))
         return AsyncHandle(self, request.id, request.ttl_ms / 1000)
 

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 import redis
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
-from songlens.photo import Photo, photo_bytes
+from songlens.photo import Photo, photo_content
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
@@ -87,7 +87,7 @@ class Client:
             self._redis.close()
 
     def recommend(self, photo: Photo, **options: Unpack[RequestOptions]) -> Recommendation:
-        """Return songs for a photo (bytes, a path, or a PIL image); options as in `RequestOptions`.
+        """Return songs for a photo (bytes, a path, a PIL image, or a `PhotoUri`); options as in `RequestOptions`.
 
         Raises `BadImage`, `ImageTooLarge`, `BadRequest`, `QueueFull`, `DeadlineExceeded`, `NoModel` or `InternalError`.
         """
@@ -98,7 +98,7 @@ class Client:
 
         Raises `BadImage`, `ImageTooLarge`, `BadRequest` or `QueueFull`, which says when to try again.
         """
-        request = self._core.request(photo_bytes(photo), **options)
+        request = self._core.request(photo_content(photo), **options)
         self._run(self._core.submit(request))
         return Handle(self, request.id, request.ttl_ms / 1000)
 

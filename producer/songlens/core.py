@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import redis
 
+from songlens.photo import PhotoUri
 from songlens.plans import Get, IsCluster, Listen, LoadFunctions, Pause, Plan
 from songlens.replies import Channel, Inbox
 from songlens_shared import functions
@@ -90,13 +91,14 @@ class ClientCore:
         return self._partitions[partition_of(check_name("request id", request_id), len(self._partitions))]
 
     def request(
-        self, image: bytes, *, id: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
+        self, photo: bytes | PhotoUri, *, id: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, **options: Any
     ) -> Request:
         """Return the request for a photo; raises `BadRequest` for an option out of bounds."""
         if not 0.001 <= timeout_s <= MAX_TTL_MS / 1000:
             raise BadRequest(f"timeout_s must lie between 0.001 and {MAX_TTL_MS // 1000} seconds; got {timeout_s}.")
         id = new_id() if id is None else id
-        return Request(id=id, client=self.name, image=image, ttl_ms=round(timeout_s * 1000), **options)
+        image, uri = (None, photo.uri) if isinstance(photo, PhotoUri) else (photo, None)
+        return Request(id=id, client=self.name, image=image, uri=uri, ttl_ms=round(timeout_s * 1000), **options)
 
     def submit(self, request: Request) -> Plan[None]:
         """Queue a request. Returns when it is safely in Redis; raises `QueueFull` when the lane refuses it."""

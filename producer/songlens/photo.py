@@ -1,4 +1,4 @@
-"""From what an app holds (bytes, a path, a PIL image) to the bytes that are queued.
+"""From what an app holds (bytes, a path, a PIL image, an address) to what is queued.
 
 Where Pillow is installed, big photos are downsized here: a camera roll holds 12 to 48 megapixels, and a network that
 looks at 224 pixels needs none of them on the queue. What this side cannot read goes as it is; the worker has the last
@@ -8,17 +8,38 @@ word.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from songlens_shared.errors import BadImage, ImageTooLarge
+from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge
 from songlens_shared.messages import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Photo: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image"
+
+@dataclass(frozen=True)
+class PhotoUri:
+    """A photo that the workers fetch: https://..., file:///... or an address of an object store.
+
+    They refuse every address but those that they are set to allow (`uri_prefixes` in docs/configuration.md). Special
+    characters are percent-encoded, as in `Path.as_uri()`. Raises `BadRequest` for what is no address.
+    """
+
+    uri: str = field(repr=False)
+    """Never shown: a query may hold a password."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.uri, str) or "://" not in self.uri:
+            raise BadRequest(
+                "a photo's address looks like https://HOST/PATH; give a path or bytes for any other photo."
+            )
+
+
+HeldPhoto: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image"
+Photo: TypeAlias = "HeldPhoto | PhotoUri"
 
 SHORT_SIDE = 320
 """Pixels. The backbones resize to 256 or 298 on the short side before they crop."""
@@ -35,7 +56,12 @@ _JPEG_HEADROOM = 2
 _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
 
 
-def photo_bytes(photo: Photo) -> bytes:
+def photo_content(photo: Photo) -> bytes | PhotoUri:
+    """Return what a request carries: an address as it is, or `photo_bytes`, whose errors it raises."""
+    return photo if isinstance(photo, PhotoUri) else photo_bytes(photo)
+
+
+def photo_bytes(photo: HeldPhoto) -> bytes:
     """Return the bytes to queue for a photo: upright and downsized where Pillow is installed and can read it.
 
     Raises `BadImage` for what is no photo at all, `ImageTooLarge` for too many pixels, or for more than 32 MiB that
@@ -48,7 +74,7 @@ def photo_bytes(photo: Photo) -> bytes:
     elif hasattr(photo, "convert") and hasattr(photo, "save"):
         image = _picture_bytes(photo)
     else:
-        raise BadImage(f"a photo is bytes, a path or a PIL image, not {type(photo).__name__}.")
+        raise BadImage(f"a photo is bytes, a path, a PIL image or a PhotoUri, not {type(photo).__name__}.")
     if len(image) > MAX_IMAGE_BYTES:
         raise ImageTooLarge(
             f"the photo has {len(image)} bytes; the limit is {MAX_IMAGE_BYTES}. Send a smaller copy; "

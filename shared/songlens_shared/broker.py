@@ -224,8 +224,7 @@ def broker_errors(url: str) -> Iterator[None]:
         raise BrokerUnavailable(f"{safe_url(url)} forbids a needed command: {error}. See ops/redis.") from error
     except (redis.ConnectionError, redis.TimeoutError, RedisClusterException) as error:
         raise BrokerUnavailable(
-            f"no Redis answers at {safe_url(url)} ({_told(error)}). Start one with `songlens up`, "
-            f"or give its address in {URL_VARIABLE} or --redis."
+            f"no Redis answers at {safe_url(url)} ({_told(error)}). {_advice(url, error)}"
         ) from error
     except redis.ResponseError as error:
         if is_missing_function(error):
@@ -238,6 +237,24 @@ def broker_errors(url: str) -> Iterator[None]:
 def _told(error: Exception) -> str:
     # The text of a cluster's fault may quote the command, and so a photo.
     return "its cluster is not whole" if isinstance(error, RedisClusterException) else str(error)
+
+
+def _advice(url: str, error: Exception) -> str:
+    """Return what to do about a server that does not answer. What TLS has to do with it, redis-py tells in words."""
+    tls, said = url.startswith("rediss://"), str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "Its certificate is not trusted: end the address with ?ssl_ca_certs=/PATH/ca.pem, the authority that "
+            "issued the certificate, and use the host name that it was issued for."
+        )
+    if tls and ("No such file" in said or "Permission denied" in said or "[X509" in said or "[SSL" in said):
+        return "Check the files that the address names (ssl_ca_certs, ssl_certfile, ssl_keyfile); see ops/redis."
+    advice = f"Start one with `songlens up`, or give its address in {URL_VARIABLE} or --redis."
+    if tls:
+        return f"{advice} This one asks for TLS; that of a port without TLS begins with redis://."
+    if "reset by peer" in said or "closed by server" in said:
+        return f"{advice} That of a port with TLS begins with rediss://."
+    return advice
 
 
 @dataclass(frozen=True)

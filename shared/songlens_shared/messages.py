@@ -90,7 +90,9 @@ class Request:
     image: bytes | None = field(default=None, repr=False)
     """The photo's bytes as they came from a file; either this or `uri`. Never shown: photos are private."""
 
-    uri: str | None = None
+    uri: str | None = field(default=None, repr=False)
+    """Where workers find the photo. Never shown: a query may hold a password."""
+
     lane: str = INTERACTIVE
     top_k: int = 10
     """Songs wanted."""

@@ -79,6 +79,20 @@ def test_send_json(songlens: Songlens, worker: FakeWorker, photos: list[Path]) -
     assert all(line["songs"][0]["id"] == f"song-{line['id']}" for line in lines)
 
 
+def test_send_addresses(songlens: Songlens, worker: FakeWorker, photos: list[Path]) -> None:
+    """An argument with :// goes to the workers as it is, any other is a file; only JSON shows the address's query."""
+    uri = "https://cdn.example.com/a.jpg?token=s3cr3t"
+    ended = songlens("send", photos[0], uri)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [(request.uri, request.image) for request in worker.seen] == [
+        (None, photos[0].read_bytes()),
+        (uri, None),
+    ]
+    assert "https://cdn.example.com/a.jpg" in ended.stdout
+    assert "s3cr3t" not in ended.stdout
+    assert json.loads(songlens("send", "--json", uri).stdout)["photo"] == uri
+
+
 def test_send_without_waiting_then_result(songlens: Songlens, broker: EmbeddedBroker, photos: list[Path]) -> None:
     """`--no-wait` prints ids at once; `result` says that one is in flight, waits for it, and shows it."""
     sent = songlens("send", "--no-wait", photos[0])

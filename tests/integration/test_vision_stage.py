@@ -42,6 +42,7 @@ from songlens_workers.vision.decode import decode
 from songlens_workers.vision.image_index import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
+from songlens_workers.vision.photo_source import PhotoSource
 from songlens_workers.vision.preprocess import Pixels
 from songlens_workers.vision.stage import PhotoWork, VisionStage
 
@@ -209,6 +210,25 @@ def test_what_is_wrong_with_a_request_is_said_while_preparing(
     """Each fault raises its own error, before the request can reach a batch."""
     with pytest.raises(error):
         vision.stage.prepare(make())
+
+
+def test_a_photo_by_uri_is_searched_like_any_other(vision: Vision, tmp_path: Path) -> None:
+    """Where the stage may fetch it, the hits are those of the same photo sent along; and its limits hold."""
+    (tmp_path / "a.png").write_bytes(photo(100))
+    (tmp_path / "wide.png").write_bytes(_wide())
+    photos = PhotoSource([tmp_path.as_uri()], limits=LIMITS)
+    stage = VisionStage(vision.live, limits=LIMITS, cache=vision.cache, photos=photos)
+
+    def named(name: str) -> Work:
+        return work(encode_request(Request(id="r1", client=CLIENT, uri=(tmp_path / name).as_uri())))
+
+    (found,) = decoded(stage.run([stage.prepare(named("a.png"))]))
+    (expected,) = run(vision, request(photo(100)))
+    assert found.images == expected.images
+    with pytest.raises(ImageTooLarge):
+        stage.prepare(named("wide.png"))
+    with pytest.raises(BadImage):
+        stage.prepare(named("none.png"))
 
 
 def _wide() -> bytes:

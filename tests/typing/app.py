@@ -17,6 +17,7 @@ from songlens import (
     NeighbourImage,
     Personal,
     Photo,
+    PhotoUri,
     QueueFull,
     Received,
     Recommendation,
@@ -48,8 +49,8 @@ def titles(photo: Photo) -> list[str]:
 
 
 def every_kind_of_photo(client: Client, picture: Image) -> None:
-    """Bytes, views of bytes, names, paths and pictures."""
-    for photo in (b"", bytearray(), memoryview(b""), "a.jpg", Path("a.jpg"), picture):
+    """Bytes, views of bytes, names, paths, pictures and addresses."""
+    for photo in (b"", bytearray(), memoryview(b""), "a.jpg", Path("a.jpg"), picture, PhotoUri("https://cdn/a.jpg")):
         assert_type(client.submit(photo), Handle)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpcore
 import pytest
 
-from songlens_training.collect.addresses import CheckedBackend, PrivateAddress, is_public
+from songlens_training.collect.addresses import CheckedBackend, PrivateAddress
+from songlens_workers.addresses import is_public
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,8 @@ from songlens_training.collect.addresses import CheckedBackend, PrivateAddress, 
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+        "64:ff9b:1::7f00:1", "2001:0:7f00:1::", "::7f00:1", "fec0::1", "198.18.0.1", "192.0.0.1", "240.0.0.1",
+        "2001:db8::1",
     ],
 )  # fmt: skip
 def test_private_addresses(address: str) -> None:

@@ -91,6 +91,7 @@ def test_what_cannot_be_is_refused_in_words(fields: dict[str, Any], complaint: s
 def test_a_photo_may_be_given_by_address() -> None:
     """A request has its photo inside or names where it is."""
     assert request(image=None, uri="s3://bucket/1.jpg").image is None
+    assert "s3cr3t" not in repr(request(image=None, uri="https://cdn.example.com/1.jpg?token=s3cr3t"))
 
 
 def test_too_many_bytes_are_their_own_error() -> None:

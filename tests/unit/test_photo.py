@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from songlens.photo import MAX_PIXELS, SHORT_SIDE, photo_bytes
-from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
+from songlens.photo import MAX_PIXELS, SHORT_SIDE, PhotoUri, photo_bytes, photo_content
+from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge, RequestError
 from songlens_shared.messages import MAX_IMAGE_BYTES
 
 pillow_heif.register_heif_opener()
@@ -204,7 +204,7 @@ def test_an_empty_file_is_no_photo(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", [None, 7, ["a.jpg"], {"image": b""}, object()])
 def test_what_is_no_photo_at_all(other: Any) -> None:
     """The type is named, with the types that are taken."""
-    with pytest.raises(BadImage, match=f"bytes, a path or a PIL image, not {type(other).__name__}"):
+    with pytest.raises(BadImage, match=f"bytes, a path, a PIL image or a PhotoUri, not {type(other).__name__}"):
         photo_bytes(other)
 
 
@@ -328,3 +328,18 @@ except ImageTooLarge as error:
 sys.exit("no error")
 """
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def test_an_address_is_left_as_it_is() -> None:
+    """The workers fetch it; nothing is read here. Its text shows nowhere, since it may hold a password."""
+    address = PhotoUri("https://cdn.example.com/a.jpg?token=s3cr3t")
+    assert photo_content(address) is address
+    assert photo_content(b"a photo") == b"a photo"
+    assert "s3cr3t" not in repr(address)
+
+
+@pytest.mark.parametrize("uri", ["", "beach.jpg", "/photos/beach.jpg", "https:/a", 7, None, b"https://a/b"])
+def test_what_is_no_address(uri: Any) -> None:
+    """A path is no address, and the message says what to do instead."""
+    with pytest.raises(BadRequest, match="give a path or bytes"):
+        PhotoUri(uri)

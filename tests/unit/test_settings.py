@@ -64,6 +64,32 @@ def test_values_are_read_from_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.metrics_port, settings.weights, settings.bulk_share) == (9100, Path("/weights/vgg19.pth"), 0.25)
 
 
+@pytest.mark.parametrize("source", ["command line", "environment", "file", "list in the file"])
+def test_prefixes_stand_with_spaces_between_them(monkeypatch: pytest.MonkeyPatch, config: Path, source: str) -> None:
+    """One way to write them, wherever they are set; TOML may have a list as well."""
+    text, given = "https://cdn.example.com/a,b/  file:///srv/photos/", {}
+    config.write_text("")
+    match source:
+        case "command line":
+            given = {"uri_prefixes": text}
+        case "environment":
+            monkeypatch.setenv("SONGLENS_URI_PREFIXES", text)
+        case "file":
+            config.write_text(f'uri_prefixes = "{text}"\n')
+        case _:
+            config.write_text(f"uri_prefixes = {text.split()}\n")
+    settings = load_settings(VisionSettings, **given)
+    assert isinstance(settings, VisionSettings)
+    assert settings.uri_prefixes == ("https://cdn.example.com/a,b/", "file:///srv/photos/")
+
+
+def test_uris_are_off_by_default() -> None:
+    """Nothing is fetched, and no private address is asked, unless somebody says so."""
+    settings = load_settings(VisionSettings)
+    assert isinstance(settings, VisionSettings)
+    assert (settings.uri_prefixes, settings.uri_private) == ((), False)
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [

@@ -9,11 +9,12 @@ import os
 import socket
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -127,6 +128,29 @@ class VisionSettings(StageSettings):
         "without decoding, forward pass and search. Each takes 0.6 KB, and 1.8 KB at most. 0 switches it off.",
     )
     cache_ttl_s: float = Field(600.0, gt=0, description="How long a photo's neighbour images are remembered.")
+
+    uri_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Where photos that requests name by uri may lie: prefixes with spaces between them "
+        "(`https://cdn.example.com/photos/ file:///srv/photos/ s3://bucket/photos/`), in TOML also a list. Each "
+        "holds what lies beneath it, by whole segments of the path. None refuses every uri.",
+    )
+    uri_timeout_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds that fetching one photo by uri may take in all; it holds a prepare thread.",
+    )
+    uri_private: bool = Field(
+        False,
+        description="Let the http and https hosts of uri_prefixes have addresses that are not public, as those of your "
+        "own network.",
+    )
+
+    @field_validator("uri_prefixes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     def lane_limits(self) -> dict[str, int]:
         """Return the fields of the limits hash that the submit function reads."""

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,17 +14,22 @@ from rich.console import Console
 from songlens.client import Client, Handle
 from songlens.commands.render import as_json, error_json, queued_json, show
 from songlens.core import RequestOptions
+from songlens.photo import PhotoUri
 from songlens.recommendation import Recommendation
 from songlens_shared.errors import QueueFull, RequestError
 from songlens_shared.keys import INTERACTIVE
 
 _IN_FLIGHT = 64
+_ADDRESS = "://"
 
 Redis = Annotated[str | None, typer.Option("--redis", help="Address of Redis or Valkey.")]
 
 
 def command(
-    photos: Annotated[list[Path], typer.Argument(help="Photo files.", metavar="PHOTO...")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(help="Photo files, or addresses (https://...) that the workers fetch.", metavar="PHOTO..."),
+    ],
     redis: Redis = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of tables.")] = False,
     top_k: Annotated[int, typer.Option(help="Songs wanted.")] = 10,
@@ -62,10 +66,10 @@ Outcome = Recommendation | RequestError | str
 
 
 def _outcomes(
-    client: Client, photos: list[Path], options: RequestOptions, *, wait: bool
-) -> Iterator[tuple[Path, Outcome]]:
+    client: Client, photos: list[str], options: RequestOptions, *, wait: bool
+) -> Iterator[tuple[str, Outcome]]:
     """Keep a bounded number of photos in flight, and yield what became of each in the order given."""
-    in_flight: deque[tuple[Path, Handle | RequestError]] = deque()
+    in_flight: deque[tuple[str, Handle | RequestError]] = deque()
     remaining = iter(photos)
     while True:
         while len(in_flight) < _IN_FLIGHT and (photo := next(remaining, None)) is not None:
@@ -76,12 +80,12 @@ def _outcomes(
         yield photo, _await(submitted) if wait or isinstance(submitted, RequestError) else submitted.id
 
 
-def _submit(client: Client, photo: Path, options: RequestOptions) -> Handle | RequestError:
+def _submit(client: Client, photo: str, options: RequestOptions) -> Handle | RequestError:
     """Queue a photo; a full lane is tried again, as it says, within the time allowed for the photo."""
     until = time.monotonic() + options["timeout_s"]
     while True:
         try:
-            return client.submit(photo, **options)
+            return client.submit(PhotoUri(photo) if _ADDRESS in photo else photo, **options)
         except QueueFull as error:
             if time.monotonic() + error.retry_after_ms / 1000 > until:
                 return error
@@ -99,17 +103,19 @@ def _await(submitted: Handle | RequestError) -> Recommendation | RequestError:
         return error
 
 
-def _print(photo: Path, outcome: Outcome, *, json: bool) -> None:
+def _print(photo: str, outcome: Outcome, *, json: bool) -> None:
+    # A query may hold a password; only programs get it back, to know their photos by.
+    shown = photo.partition("?")[0] if _ADDRESS in photo else photo
     match outcome:
         case RequestError() if json:
-            typer.echo(error_json(outcome, photo=str(photo)))
+            typer.echo(error_json(outcome, photo=photo))
         case RequestError():
-            sys.stderr.write(f"{photo}: {outcome.code}: {outcome.message}\n")
+            sys.stderr.write(f"{shown}: {outcome.code}: {outcome.message}\n")
         case str() if json:
-            typer.echo(queued_json(outcome, photo=str(photo)))
+            typer.echo(queued_json(outcome, photo=photo))
         case str():
             typer.echo(outcome)
         case Recommendation() if json:
-            typer.echo(as_json(outcome, photo=str(photo)))
+            typer.echo(as_json(outcome, photo=photo))
         case Recommendation():
-            show(Console(), str(photo), outcome)
+            show(Console(), shown, outcome)

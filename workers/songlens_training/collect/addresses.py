@@ -8,32 +8,17 @@ that a name server cannot answer differently the second time.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import httpcore
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+from songlens_workers.addresses import is_public
 
 
 class PrivateAddress(Exception):
     """The host has an address that is not public, and the user has not allowed it."""
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the public internet, whatever it is wrapped in."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _unwrapped(parsed)
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
-
-
-def _unwrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import httpcore
 import httpx
 
-from songlens_training.collect.addresses import CheckedBackend, PrivateAddress, is_public
+from songlens_training.collect.addresses import CheckedBackend, PrivateAddress
+from songlens_workers.addresses import is_public
 
 KEEPALIVE_S = 30.0
 

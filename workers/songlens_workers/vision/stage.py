@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from songlens_shared.codec import decode_request, encode_hits
-from songlens_shared.errors import BadRequest
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, NeighbourImage, Request
 from songlens_workers.models.live import LiveModel
@@ -21,6 +20,7 @@ from songlens_workers.vision.content_cache import ContentCache, Key, Neighbours
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel
+from songlens_workers.vision.photo_source import PhotoSource
 from songlens_workers.vision.preprocess import Pixels
 
 _NO_TIME = {"decode": 0.0, "embed": 0.0, "search": 0.0}
@@ -64,30 +64,38 @@ class VisionStage:
 
     name = "vision"
 
-    def __init__(self, live: LiveModel[VisionModel], *, limits: ImageLimits, cache: ContentCache) -> None:
+    def __init__(
+        self,
+        live: LiveModel[VisionModel],
+        *,
+        limits: ImageLimits,
+        cache: ContentCache,
+        photos: PhotoSource | None = None,
+    ) -> None:
+        """Without `photos`, requests must carry theirs."""
         self._live = live
         self._limits = limits
         self._cache = cache
+        self._photos = photos or PhotoSource(limits=limits)
 
     def ready(self) -> list[str]:
         """Return why the stage cannot serve."""
         return self._live.faults()
 
     def prepare(self, work: Work) -> PhotoWork | HandOver:
-        """Decode a request and its photo; raises the `RequestError` that says what is wrong with it.
+        """Decode a request and its photo, fetched if it is named by uri; raises the `RequestError` of what is wrong.
 
         Returns the hits of a photo whose neighbours are in the content cache.
         """
         request = decode_request(work.delivery.payload)
-        if request.image is None:
-            raise BadRequest("requests by uri are switched off here; send the photo's bytes as image.")
+        image = self._photos.bytes_of(request)
         asked = _asked(work, request, *self._live.get())
-        key = self._cache.key(request.image, asked.version)
+        key = self._cache.key(image, asked.version)
         known = self._cache.find(key, min(asked.images_k, len(asked.model.index)))
         if known is not None:
             return _hits(asked, known, _NO_TIME, cached=True)
         started_s = time.perf_counter()
-        pixels = decode(request.image, asked.model.backbone.preprocessing, self._limits)
+        pixels = decode(image, asked.model.backbone.preprocessing, self._limits)
         decode_ms = (time.perf_counter() - started_s) * 1000
         return PhotoWork(asked=asked, key=key, pixels=pixels, decode_ms=decode_ms)
 

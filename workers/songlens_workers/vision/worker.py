@@ -19,12 +19,15 @@ from songlens_workers.vision.cpus import available_cpus
 from songlens_workers.vision.image_index import set_search_threads
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
+from songlens_workers.vision.photo_source import PhotoSource
 from songlens_workers.vision.registry import load_backbone
 from songlens_workers.vision.stage import VisionStage
 
 
 def run(settings: VisionSettings) -> None:
     """Serve photos until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
+    limits = ImageLimits(max_pixels=settings.max_image_pixels)
+    photos = _photos(settings, limits)
     with starting_up(settings):
         connection = open_server(settings)
         partitions = [PartitionKeys(partition) for partition in range(settings.partitions)]
@@ -39,7 +42,7 @@ def run(settings: VisionSettings) -> None:
         registry = CollectorRegistry()
         cache = ContentCache(settings.cache_entries, settings.cache_ttl_s, metrics=ContentCacheMetrics(registry))
         serve(
-            VisionStage(live, limits=ImageLimits(max_pixels=settings.max_image_pixels), cache=cache),
+            VisionStage(live, limits=limits, cache=cache, photos=photos),
             settings,
             connection=connection,
             inlets=[
@@ -55,6 +58,16 @@ def run(settings: VisionSettings) -> None:
             clock=ServerClock(),
             registry=registry,
         )
+
+
+def _photos(settings: VisionSettings, limits: ImageLimits) -> PhotoSource:
+    return PhotoSource(
+        settings.uri_prefixes,
+        limits=limits,
+        timeout_s=settings.uri_timeout_s,
+        private=settings.uri_private,
+        threads=settings.prepare_threads,
+    )
 
 
 def _backbone(name: str, settings: VisionSettings) -> Backbone:
