@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from redis import Redis
 from rich.console import Console
 from rich.markup import escape
 
@@ -18,6 +19,7 @@ from songlens_shared.broker import (
     home,
     load_functions,
     open_redis,
+    resolve_partitions,
     resolve_url,
     safe_url,
     server_info,
@@ -27,6 +29,7 @@ from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 
+_ACTIVE_MS = 15_000
 _LEAST_FREE_BYTES = 2 * 2**30
 
 Verdict = Literal["ok", "note", "fault"]
@@ -107,17 +110,27 @@ def _publish_advice(on_disk: list[str]) -> str:
 def _workers(url: str) -> Iterator[Finding]:
     try:
         with broker_errors(url), open_redis(url, retries=0) as connection:
-            keys = PartitionKeys(0)
-            streams = [(keys.requests(lane), VISION_GROUP) for lane in LANES] + [(keys.hits, SONGS_GROUP)]
-            for stream, group in streams:
-                waiting = connection.xlen(stream)
-                consumers = connection.xinfo_consumers(stream, group) if connection.exists(stream) else []
-                active = sum(1 for consumer in consumers if consumer["idle"] < 15_000)
-                what = f"{stream}: {active} workers active, {waiting} requests waiting or in flight"
-                stage = "vision" if group == VISION_GROUP else "songs"
-                yield Finding("ok" if active else "note", what, "" if active else f"songlens worker {stage}")
+            partitions = [PartitionKeys(partition) for partition in range(resolve_partitions())]
+            for lane in LANES:
+                yield _attended(connection, [keys.requests(lane) for keys in partitions], VISION_GROUP)
+            yield _attended(connection, [keys.hits for keys in partitions], SONGS_GROUP)
     except BrokerError:
         yield Finding("fault", "workers cannot be looked up without Redis")
+
+
+def _attended(connection: Redis, streams: list[str], group: str) -> Finding:
+    """Say who consumes the same stream of every partition, and what waits there."""
+    waiting = sum(connection.xlen(stream) for stream in streams)
+    consumers = [
+        consumer
+        for stream in streams
+        if connection.exists(stream)
+        for consumer in connection.xinfo_consumers(stream, group)
+    ]
+    active = len({consumer["name"] for consumer in consumers if consumer["idle"] < _ACTIVE_MS})
+    others = f" and {len(streams) - 1} more partitions" if len(streams) > 1 else ""
+    what = f"{streams[0]}{others}: {active} workers active, {waiting} requests waiting or in flight"
+    return Finding("ok" if active else "note", what, "" if active else f"songlens worker {group}")
 
 
 def _weights(weights: Path | None) -> Iterator[Finding]:
