@@ -18,7 +18,7 @@ from .conftest import Model, System, running_system, songlens
 
 
 @pytest.fixture(scope="module")
-def personal(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None) -> Iterator[System]:
+def personal(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None, kind: str) -> Iterator[System]:
     """A running system whose model was built with a listening log by the command."""
     folder = tmp_path_factory.mktemp("listening")
     write_catalogue(folder)
@@ -40,7 +40,7 @@ def personal(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None
     assert [line for line, _ in reasons] == [14, 15, 16, 17]
     assert [reason.split()[0] for _, reason in reasons] == ["unknown", "plays", "time", "missing"]
     known = Built(manifest=store.manifest(version), folder=folder, summaries=(), rejects=rejects, report={})
-    with running_system(folder, redis_server, Model(catalogue=folder, store=store, built=known)) as running:
+    with running_system(folder, redis_server, Model(catalogue=folder, store=store, built=known), kind=kind) as running:
         yield running
 
 
