@@ -40,6 +40,13 @@ class NeStore:
         """Write float32 (N, D) vectors under their user ids."""
         self._write(self._keys.user_vectors, self._manifest.user_buckets, _packed(ids, vectors))
 
+    def delete_user_vectors(self, ids: Sequence[str]) -> None:
+        """Remove the vectors of users, whether they are there or not."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user_id in ids:
+            pipeline.hdel(self._keys.user_vectors(bucket_of(user_id, self._manifest.user_buckets)), user_id)
+        pipeline.execute()
+
     def write_song_cards(self, cards: Iterable[tuple[str, SongCard]]) -> None:
         """Write song cards under their song ids."""
         packed = ((song_id, card.pack()) for song_id, card in cards)
