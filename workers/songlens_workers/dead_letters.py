@@ -95,6 +95,13 @@ class DeadLetters:
         call = functions.replay(at, letter.entry_id.encode(), letter.fields, ttl_ms=ttl_ms, user=letter.user)
         return bool(call.on(self._redis))
 
+    def trim(self, oldest_ms: int) -> None:
+        """Delete the letters that were buried before a moment of the server's clock."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for at in self._partitions:
+            pipeline.xtrim(at.dead, minid=oldest_ms, approximate=False)
+        pipeline.execute()
+
     def drop(self, letter: DeadLetter) -> bool:
         """Delete a letter for good. False where it has gone."""
         return bool(self._redis.xdel(self._partitions[letter.partition].dead, letter.entry_id))

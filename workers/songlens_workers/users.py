@@ -13,6 +13,7 @@ from songlens_shared.codec import encode_reply, user_of
 from songlens_shared.errors import Cancelled, ConfigError
 from songlens_shared.keys import EVERY_REPLIES, EVERY_USER_VECTORS, LANES, REPLIES_TTL_S, PartitionKeys
 from songlens_shared.messages import error_reply
+from songlens_shared.pipelines import results_of
 from songlens_shared.streams import Entry
 from songlens_workers.dead_letters import DeadLetters
 from songlens_workers.models.forgotten import ForgottenUsers
@@ -76,7 +77,7 @@ class Users:
         pipeline = self._redis.pipeline(transaction=False)
         for key in self._redis.scan_iter(match=EVERY_USER_VECTORS, count=_KEYS_PAGE):
             pipeline.hdel(key, user)
-        return sum(pipeline.execute())
+        return sum(results_of(pipeline))
 
     def _trim_replies(self) -> None:
         """Delete replies that are past their time, in channels that no later reply has trimmed.
