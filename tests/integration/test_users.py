@@ -104,7 +104,9 @@ def test_vectors_leave_every_version(users: Users, connection: redis.Redis) -> N
     assert int(connection.get(USERS_FORGETS) or 0) == 1
 
 
-def test_answered_requests_leave_nothing(broker: EmbeddedBroker, users: Users, client: Client) -> None:
+def test_answered_requests_leave_nothing(
+    broker: EmbeddedBroker, users: Users, client: Client, connection: redis.Redis
+) -> None:
     """Results and replies of every partition and every client are gone, and those of others are there."""
     with FakeWorker(broker.url, partitions=PARTITIONS), Client(broker.url, partitions=PARTITIONS) as second:
         for id in IDS[:2]:
@@ -113,6 +115,7 @@ def test_answered_requests_leave_nothing(broker: EmbeddedBroker, users: Users, c
         client.submit(b"photo", id=IDS[3], user=OTHER).result()
     assert users.forget(USER) == Removed(results=3, replies=3)
     assert users.forget(USER) == Removed()
+    assert connection.keys("sl:{*}:user:*") == [at(IDS[3]).user(OTHER).encode()]
     assert client.result(IDS[3]).songs
     assert [received.id for received in client.replies(quiet_s=0.1)] == [IDS[3]]
     assert users.forget(OTHER) == Removed(results=1, replies=1)

@@ -40,7 +40,7 @@ def forget(user: User, redis: Redis = None, partitions: Partitions = None, as_js
         return
     _print(removed)
     typer.echo("Versions published from now on leave the user out; `songlens user allow` takes that back.")
-    typer.echo("The listening log and the versions on disk still have the user: see docs/privacy.md.")
+    typer.echo("The listening log and the versions on disk are not touched: see docs/privacy.md.")
 
 
 @command.command("allow")
