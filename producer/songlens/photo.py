@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge
 from songlens_shared.messages import MAX_IMAGE_BYTES
+from songlens_shared.pillow_log import keep_exif_out_of_logs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,6 +68,7 @@ def photo_bytes(photo: HeldPhoto) -> bytes:
     Raises `BadImage` for what is no photo at all, `ImageTooLarge` for too many pixels, or for more than 32 MiB that
     could not be downsized.
     """
+    keep_exif_out_of_logs()
     if isinstance(photo, (bytes, bytearray, memoryview)):
         image = _downsized_bytes(bytes(photo))
     elif isinstance(photo, (str, os.PathLike)):
@@ -87,8 +89,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
+        # The name of a file may tell who is on the photo, and apps log errors together with their causes.
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadImage(f"the photo cannot be read: {reason or error} ({path}).") from error
+        raise BadImage(f"the photo cannot be read: {reason or type(error).__name__}.") from None
 
 
 def _downsized_bytes(image: bytes) -> bytes:

@@ -136,6 +136,15 @@ def decode_request(payload: bytes) -> Request:
     )
 
 
+def user_of(payload: bytes) -> str | None:
+    """Return the user whom a request or hits name; None where they name nobody or cannot be read."""
+    try:
+        user = _unpack(payload).get("user")
+    except (BadRequest, UnsupportedVersion):
+        return None
+    return user if isinstance(user, str) else None
+
+
 def _encode_image(image: NeighbourImage) -> dict[str, Any]:
     return {
         "id": image.id,

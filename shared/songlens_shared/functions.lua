@@ -49,11 +49,24 @@ local function enqueue(stream, id, client, deadline, payload)
     return stream .. ' ' .. entry
 end
 
+-- Deletes what a stream has held for longer. Exact, unlike trimming by length: somebody was promised that it is gone.
+local function trim_by_age(stream, kept_s)
+    redis.call('XTRIM', stream, 'MINID', string.format('%d', server_ms() - tonumber(kept_s) * 1000))
+end
+
+-- Notes a request under its user, for as long as anything of it may be kept.
+local function note(user, id, client, now, kept_ms)
+    redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
+    redis.call('ZADD', user, now + kept_ms, id .. ' ' .. client)
+    if redis.call('PTTL', user) < kept_ms then redis.call('PEXPIRE', user, kept_ms) end
+end
+
 -- Stores the one reply of a request and tells its client.
 local function answer(result, replies, channel, id, reply, result_ttl_s, replies_ttl_s, replies_max)
     if redis.call('STRLEN', result) > 0 then return 0 end
     redis.call('SET', result, reply, 'EX', result_ttl_s)
     redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', reply)
+    trim_by_age(replies, replies_ttl_s)
     redis.call('EXPIRE', replies, replies_ttl_s)
     redis.call('SPUBLISH', channel, reply)
     return 1
@@ -63,22 +76,24 @@ local MAX_TTL_MS = 7 * 24 * 3600 * 1000
 
 -- What is wrong with the arguments of submit, or nil. Asked before the first write: a function that fails later leaves
 -- half of its work behind.
-local function refusal(lane, ttl_ms, result_ttl_s)
+local function refusal(lane, ttl_ms, result_ttl_s, noted_s)
     if not DEFAULT_LIMITS[lane .. '.depth'] then return 'unknown lane; use interactive or bulk' end
     local function whole(number, most) return number and number % 1 == 0 and number >= 1 and number <= most end
     if not whole(ttl_ms, MAX_TTL_MS) then return 'ttl_ms must be a whole number between 1 and ' .. MAX_TTL_MS end
     if not whole(result_ttl_s, MAX_TTL_MS) then return 'result_ttl_s must be a whole number of at least 1' end
+    if not whole(noted_s, MAX_TTL_MS) then return 'noted_s must be a whole number of at least 1' end
 end
 
--- KEYS: lane stream, its byte counter, result, limits, place (optional: without it the request cannot be taken out)
--- ARGV: lane, id, client, payload, ttl_ms, result_ttl_s
+-- KEYS: lane stream, its byte counter, result, limits, place (optional: without it the request cannot be taken out),
+--       user (optional: without it what is kept of the request cannot be found by its user)
+-- ARGV: lane, id, client, payload, ttl_ms, result_ttl_s, noted_s (optional: how long past its result it stays noted)
 -- Returns {'accepted', server ms, deadline ms} | {'pending', server ms} | {'done', server ms, reply} |
 --         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
 local function submit(keys, args)
     local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
     local lane, id, client, payload = args[1], args[2], args[3], args[4]
-    local ttl_ms, result_ttl_s = tonumber(args[5]), tonumber(args[6])
-    local refused = refusal(lane, ttl_ms, result_ttl_s)
+    local ttl_ms, result_ttl_s, noted_s = tonumber(args[5]), tonumber(args[6]), tonumber(args[7] or args[6])
+    local refused = refusal(lane, ttl_ms, result_ttl_s, noted_s)
     if refused then return redis.error_reply('BADREQUEST ' .. refused) end
     local now = server_ms()
     local stored = redis.call('GET', result)
@@ -94,6 +109,7 @@ local function submit(keys, args)
     local kept_ms = ttl_ms + result_ttl_s * 1000
     redis.call('SET', result, '', 'PX', kept_ms)
     if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
+    if keys[6] then note(keys[6], id, client, now, kept_ms + noted_s * 1000) end
     return {'accepted', now, deadline}
 end
 
@@ -123,27 +139,38 @@ local function bury(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     redis.call('XADD', keys[5], 'MAXLEN', '~', args[15], '*', 'm', args[16], 'id', args[4], 'client', args[10],
         'deadline', args[11], 'stage', args[12], 'error', args[13], 'deliveries', args[14], 'source', keys[1])
-    if args[17] then redis.call('EXPIRE', keys[5], args[17]) end
+    if args[17] then
+        trim_by_age(keys[5], args[17])
+        redis.call('EXPIRE', keys[5], args[17])
+    end
     if keys[6] then redis.call('DEL', keys[6]) end
     answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
     return 1
 end
 
+-- The stream and the entry at 'STREAM ENTRY', if it still lies there.
+local function entry_at(place)
+    local stream, entry = string.match(place or '', '^(%S+) (%S+)$')
+    return stream, stream and redis.call('XRANGE', stream, entry, entry)[1]
+end
+
 -- KEYS: result, place
--- ARGV: id, reply, result_ttl_s, replies_ttl_s, replies_max, group of the lanes, group of the hits
+-- ARGV: id, reply, result_ttl_s, replies_ttl_s, replies_max, group of the lanes, group of the hits,
+--       'STREAM ENTRY' where the caller has seen it (optional: for one whose place was never written, or has expired)
 -- Takes a request out, wherever it lies, and answers it. A worker that holds it finds nothing left to end.
 -- Returns 1, 0 where it has been answered, or -1 where no such request is known.
 local function cancel(keys, args)
-    local stored = redis.call('GET', keys[1])
-    if not stored then return -1 end
-    if stored ~= '' then return 0 end
-    local stream, entry = string.match(redis.call('GET', keys[2]) or '', '^(%S+) (%S+)$')
-    local found = stream and redis.call('XRANGE', stream, entry, entry)[1]
+    local stored, seen = redis.call('GET', keys[1]), args[8]
+    if not seen and not stored then return -1 end
+    if not seen and stored ~= '' then return 0 end
+    local stream, found = entry_at(seen)
+    if not found then stream, found = entry_at(redis.call('GET', keys[2])) end
     if not found then
+        if stored and stored ~= '' then return 0 end
         redis.call('SET', keys[1], args[2], 'EX', args[3])
         return 1
     end
-    local fields = {}
+    local entry, fields = found[1], {}
     for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
@@ -154,8 +181,8 @@ local function cancel(keys, args)
         args[1], args[2], args[3], args[4], args[5])
 end
 
--- KEYS: dead stream, the stream the letter came from, its byte counter, result, place (optional)
--- ARGV: dead entry, ttl_ms, result_ttl_s
+-- KEYS: dead stream, the stream the letter came from, its byte counter, result, place (optional), user (optional)
+-- ARGV: dead entry, ttl_ms, result_ttl_s, noted_s (optional, as for submit)
 -- Puts a dead letter back at the start of its stage with a new deadline; its error reply makes room for a new one.
 -- Returns 1, or 0 where there is no such dead letter.
 local function replay(keys, args)
@@ -163,11 +190,12 @@ local function replay(keys, args)
     if not found[1] then return 0 end
     local letter, fields = {}, found[1][2]
     for i = 1, #fields, 2 do letter[fields[i]] = fields[i + 1] end
-    local ttl_ms = tonumber(args[2])
-    local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', server_ms() + ttl_ms), letter.m)
+    local ttl_ms, now = tonumber(args[2]), server_ms()
+    local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', now + ttl_ms), letter.m)
     local kept_ms = ttl_ms + tonumber(args[3]) * 1000
     redis.call('SET', keys[4], '', 'PX', kept_ms)
     if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
+    if keys[6] then note(keys[6], letter.id, letter.client, now, kept_ms + tonumber(args[4] or args[3]) * 1000) end
     redis.call('XDEL', keys[1], args[1])
     return 1
 end

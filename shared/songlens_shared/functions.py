@@ -68,9 +68,19 @@ def submit(at: PartitionKeys, request: Request, payload: bytes) -> Call:
     stream = at.requests(request.lane)
     return Call(
         "songlens_submit",
-        (stream, at.bytes_of(stream), at.result(request.id), at.limits, at.place(request.id)),
-        (request.lane, request.id, request.client, payload, request.ttl_ms, keys.RESULT_TTL_S),
+        (
+            *(stream, at.bytes_of(stream), at.result(request.id), at.limits, at.place(request.id)),
+            *_user(at, request.user),
+        ),
+        (
+            *(request.lane, request.id, request.client, payload, request.ttl_ms, keys.RESULT_TTL_S),
+            keys.REPLIES_TTL_S,
+        ),
     )
+
+
+def _user(at: PartitionKeys, user: str | None) -> tuple[str, ...]:
+    return () if user is None else (at.user(user),)
 
 
 def hand_over(delivery: Delivery, next_stream: str, payload: bytes) -> Call:
@@ -146,8 +156,11 @@ def bury(
     )
 
 
-def cancel(at: PartitionKeys, request_id: str, reply: bytes) -> Call:
-    """Take a request out, wherever it lies, and store and publish `reply` as its answer."""
+def cancel(at: PartitionKeys, request_id: str, reply: bytes, *, seen: tuple[str, bytes] | None = None) -> Call:
+    """Take a request out, wherever it lies, and store and publish `reply` as its answer.
+
+    `seen`: stream and entry in which the caller has found it, for one whose place may be unknown to Redis.
+    """
     return Call(
         "songlens_cancel",
         (at.result(request_id), at.place(request_id)),
@@ -159,15 +172,24 @@ def cancel(at: PartitionKeys, request_id: str, reply: bytes) -> Call:
             keys.REPLIES_MAX_LENGTH,
             keys.VISION_GROUP,
             keys.SONGS_GROUP,
+            *(() if seen is None else (f"{seen[0]} {seen[1].decode()}",)),
         ),
     )
 
 
-def replay(at: PartitionKeys, letter_id: bytes, letter: Mapping[bytes, bytes], *, ttl_ms: int) -> Call:
-    """Put a dead letter, as XRANGE gives it, back at the start of its stage, with `ttl_ms` from now to be answered."""
+def replay(
+    at: PartitionKeys, letter_id: bytes, letter: Mapping[bytes, bytes], *, ttl_ms: int, user: str | None = None
+) -> Call:
+    """Put a dead letter, as XRANGE gives it, back at the start of its stage, with `ttl_ms` from now to be answered.
+
+    `user`: the one that its payload names, if any.
+    """
     source, request_id = letter[b"source"].decode(), letter[b"id"].decode()
     return Call(
         "songlens_replay",
-        (at.dead, source, at.bytes_of(source), at.result(request_id), at.place(request_id)),
-        (letter_id, ttl_ms, keys.RESULT_TTL_S),
+        (
+            *(at.dead, source, at.bytes_of(source), at.result(request_id), at.place(request_id)),
+            *_user(at, user),
+        ),
+        (letter_id, ttl_ms, keys.RESULT_TTL_S, keys.REPLIES_TTL_S),
     )

@@ -7,6 +7,7 @@ single server and on Redis Cluster alike (redis.io/docs/latest/operate/oss_and_s
 from __future__ import annotations
 
 import binascii
+import hashlib
 import zlib
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ RESULT_TTL_S = 3600
 """How long a reply can be fetched by request id."""
 
 REPLIES_TTL_S = 24 * 3600
-"""How long an idle reply channel is kept."""
+"""How long a reply is kept in its channel; those that are older go when the next one comes, the last with the key."""
 
 REPLIES_MAX_LENGTH = 10_000
 """A reply channel is trimmed to about this many replies."""
@@ -32,7 +33,7 @@ DEAD_MAX_LENGTH = 10_000
 """The dead-letter stream is trimmed to about this many entries."""
 
 DEAD_TTL_S = 24 * 3600
-"""How long dead letters are kept after the newest of them, unless the workers are set otherwise."""
+"""How long a dead letter is kept, unless the workers are set otherwise."""
 
 BUCKET_ENTRIES = 1000
 """Model hashes are split so that one holds about this many vectors or song cards."""
@@ -41,6 +42,18 @@ MODEL_CURRENT = f"{NAMESPACE}:model:current"
 MODEL_PREVIOUS = f"{NAMESPACE}:model:previous"
 MODEL_VERSIONS = f"{NAMESPACE}:model:versions"
 
+USERS_FORGOTTEN = f"{NAMESPACE}:users:forgotten"
+"""Set of `user_digest`s: whom no version that is published from now on may hold."""
+
+USERS_FORGETS = f"{NAMESPACE}:users:forgets"
+"""Counter that grows with each user that is forgotten; song workers that see it change drop the users they hold."""
+
+EVERY_REPLIES = f"{NAMESPACE}:{{*}}:replies:*"
+"""Pattern of the reply channels of every client, in every partition."""
+
+EVERY_USER_VECTORS = f"{NAMESPACE}:model:*:ne:users:*"
+"""Pattern of the user vectors of every version, also of one whose publishing broke off."""
+
 LIBRARY = "songlens"
 """The name of the Redis Functions library in functions.lua."""
 
@@ -48,6 +61,11 @@ LIBRARY = "songlens"
 def partition_of(request_id: str, partitions: int) -> int:
     """Return the partition of a request: crc16(id) mod partitions (the CRC of Redis Cluster, XMODEM)."""
     return binascii.crc_hqx(request_id.encode(), 0) % partitions
+
+
+def user_digest(user_id: str) -> str:
+    """Return what stands for a user where the id itself must not stand: 32 hex digits of its SHA-256."""
+    return hashlib.sha256(user_id.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,10 @@ class PartitionKeys:
     def replies(self, client: str) -> str:
         """Stream of replies to one client, trimmed; read from a saved cursor."""
         return self._key("replies", client)
+
+    def user(self, user_id: str) -> str:
+        """Sorted set: `REQUEST_ID CLIENT` of a user's requests, by the server ms at which nothing of them is kept."""
+        return self._key("user", user_digest(user_id))
 
     def reply_channel(self, client: str) -> str:
         """Sharded pub/sub channel with the same replies; a wake-up, not the guarantee."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import pytest
 import redis
 
 from songlens import Cancelled, Client
+from songlens_shared import keys
 from songlens_shared.broker import connect
 from songlens_shared.keys import LIBRARY, ModelKeys, PartitionKeys
 from songlens_workers.commands.processes import WorkerProcess, stop_all
@@ -69,16 +71,21 @@ def workers(guarded: EmbeddedBroker, model: Model, tmp_path_factory: pytest.Temp
 
 
 def test_each_role_can_do_its_work(guarded: EmbeddedBroker, workers: list[Path], model: Model) -> None:
-    """A photo gets its songs, another is cancelled, a third is refused by name, a dead letter can be listed; and no
-    password is in a log."""
+    """A photo gets its songs, a dead letter can be listed, a user is forgotten; and no password is in a log."""
     photo = next((model.catalogue / "images").rglob("*.jpg"))
     with Client(address(guarded, "client"), name="app") as client:
-        handle = client.submit(photo, timeout_s=START_LIMIT_S)
+        handle = client.submit(photo, timeout_s=START_LIMIT_S, user="somebody")
         assert len(handle.result().songs) == 10
         assert handle.id in {received.id for received in client.replies(quiet_s=0.2)}
         assert handle.cancel() is False
     listed = songlens("dead", "list", SONGLENS_REDIS_URL=address(guarded, "operator"))
     assert (listed.returncode, listed.stdout) == (0, "No dead letters.\n"), listed.stderr
+    operator = {"SONGLENS_REDIS_URL": address(guarded, "operator")}
+    forgotten = songlens("user", "forget", "somebody", "--json", **operator)
+    assert forgotten.returncode == 0, forgotten.stderr
+    counts = {"vectors": 0, "cancelled": 0, "results": 1, "replies": 1, "dead_letters": 0}
+    assert json.loads(forgotten.stdout) == counts
+    assert "may hold the user" in songlens("user", "allow", "somebody", **operator).stdout
     with connect(address(guarded, "metrics")) as metrics:
         assert metrics.xlen(AT.requests("bulk")) == 0
         assert metrics.xpending(AT.requests("interactive"), "vision")["pending"] == 0
@@ -107,11 +114,22 @@ FORBIDDEN: dict[str, list[tuple[Any, ...]]] = {
         ("XREADGROUP", "GROUP", "vision", "me", "STREAMS", AT.requests("bulk"), ">"),
         ("XRANGE", AT.dead, "-", "+"),
         ("HSET", AT.limits, "bulk.depth", "1000000"),
+        ("ZRANGE", AT.user("u"), "0", "-1"),
+        ("SMEMBERS", keys.USERS_FORGOTTEN),
+        ("SADD", keys.USERS_FORGOTTEN, "u"),
         ("FUNCTION", "LOAD", "x"),
         ("GET", "another:app"),
     ],
-    "vision": [("HGET", MODEL.song_vectors(0), "s"), ("SET", "sl:model:current", "v"), ("XRANGE", AT.dead, "-", "+")],
+    "vision": [
+        ("HGET", MODEL.song_vectors(0), "s"),
+        ("SET", "sl:model:current", "v"),
+        ("XRANGE", AT.dead, "-", "+"),
+        ("DEL", AT.user("u")),
+        ("GET", keys.USERS_FORGETS),
+    ],
     "songs": [
+        ("INCR", keys.USERS_FORGETS),
+        ("DEL", AT.user("u")),
         ("XADD", AT.requests("bulk"), "*", "m", "x"),
         ("XREADGROUP", "GROUP", "vision", "me", "STREAMS", AT.requests("bulk"), ">"),
         ("HSET", MODEL.song_vectors(0), "s", "x"),
@@ -123,6 +141,7 @@ FORBIDDEN: dict[str, list[tuple[Any, ...]]] = {
         ("XREAD", "STREAMS", AT.hits, "0"),
         ("XINFO", "STREAM", AT.requests("bulk"), "FULL"),
         ("GET", AT.result("r1")),
+        ("ZRANGE", AT.user("u"), "0", "-1"),
         ("XADD", AT.requests("bulk"), "*", "m", "x"),
         ("FCALL", "songlens_replay", "0"),
     ],

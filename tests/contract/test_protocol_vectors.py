@@ -220,11 +220,14 @@ def test_page_lists_every_key() -> None:
         at.limits,
         at.result("ID"),
         at.place("ID"),
+        at.user("ID").replace(keys.user_digest("ID"), "DIGEST"),
         at.replies("CLIENT"),
         at.reply_channel("CLIENT"),
         keys.MODEL_CURRENT,
         keys.MODEL_PREVIOUS,
         keys.MODEL_VERSIONS,
+        keys.USERS_FORGOTTEN,
+        keys.USERS_FORGETS,
         model.manifest,
         *(key(0)[:-1] + "B" for key in (model.image_vectors, model.song_vectors, model.user_vectors, model.song_cards)),
     ]
@@ -247,12 +250,12 @@ DELIVERY = Delivery(
     deadline_ms=1,
 )
 CALLS = [
-    functions.submit(AT, Request(id="id", client="client", image=b"x"), b"payload"),
+    functions.submit(AT, Request(id="id", client="client", image=b"x", user="somebody"), b"payload"),
     functions.hand_over(DELIVERY, AT.hits, b"payload"),
     functions.finish(DELIVERY, b"reply"),
     functions.bury(DELIVERY, b"reply", stage="vision", error="why"),
-    functions.cancel(AT, "id", b"reply"),
-    functions.replay(AT, b"1-0", {b"source": DELIVERY.stream.encode(), b"id": b"id"}, ttl_ms=1),
+    functions.cancel(AT, "id", b"reply", seen=(AT.hits, b"1-0")),
+    functions.replay(AT, b"1-0", {b"source": DELIVERY.stream.encode(), b"id": b"id"}, ttl_ms=1, user="somebody"),
 ]
 
 

@@ -19,9 +19,10 @@ from songlens_shared.cluster import nodes
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import BrokerUnavailable, Cancelled
 from songlens_shared.functions import Delivery
-from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
+from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, ModelKeys, PartitionKeys
 from songlens_shared.messages import Reply
 from songlens_workers.runtime.claims import Claims, Inlet
+from songlens_workers.users import Users
 
 PARTITIONS = [PartitionKeys(partition) for partition in range(7)]
 PHOTO = b"\xff\xd8\xff photo"
@@ -158,6 +159,20 @@ def test_entries_of_a_dead_worker_are_taken_over_on_every_node(cluster: LocalClu
     assert {delivery.request_id for delivery in taken} == {delivery.request_id for delivery in dropped}
     assert {delivery.deliveries for delivery in taken} == {2}
     finish(connection, [*kept, *taken])
+
+
+def test_a_user_is_forgotten_on_every_node(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """Requests in flight, wherever they lie, and vectors of every version."""
+    claims_on(connection)
+    for bucket in range(20):
+        connection.hset(ModelKeys("v").user_vectors(bucket), "ann", b"vector")
+    with Client(cluster.url, name="app", partitions=len(PARTITIONS)) as client:
+        ids = {client.submit(PHOTO, user="ann").id for _ in range(30)}
+        others = [client.submit(PHOTO, user="bob") for _ in range(5)]
+        removed = Users(connection, partitions=len(PARTITIONS)).forget("ann")
+        assert (removed.cancelled, removed.vectors) == (len(ids), 20)
+        assert not any(handle.done() for handle in others)
+    assert not list(connection.scan_iter(match="*ne:users*"))
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

@@ -35,8 +35,16 @@ AT = PartitionKeys(0)
 TTL_MS = 30_000
 
 
-def request(id: str, *, client: str = "app", lane: str = INTERACTIVE, image: bytes = b"photo") -> Request:
-    return Request(id=id, client=client, lane=lane, image=image, ttl_ms=TTL_MS)
+def request(
+    id: str,
+    *,
+    client: str = "app",
+    lane: str = INTERACTIVE,
+    image: bytes = b"photo",
+    user: str | None = None,
+    ttl_ms: int = TTL_MS,
+) -> Request:
+    return Request(id=id, client=client, lane=lane, image=image, user=user, ttl_ms=ttl_ms)
 
 
 def submit(connection: redis.Redis, wanted: Request) -> list:
@@ -130,6 +138,43 @@ def test_marker_outlives_the_deadline(connection: redis.Redis) -> None:
     """The id of a request in flight is known for its whole time and the time that its reply would be kept."""
     submit(connection, request("r1"))
     assert TTL_MS < connection.pttl(AT.result("r1")) <= TTL_MS + RESULT_TTL_S * 1000
+
+
+USER = "somebody / 某人"
+NOTED_S = RESULT_TTL_S + REPLIES_TTL_S
+
+
+def test_a_request_is_noted_under_its_user(connection: redis.Redis) -> None:
+    """Request and client, by the time at which no reply is left; the key lives as long, and bears no user id."""
+    _, now, _ = submit(connection, request("r1", user=USER, ttl_ms=600_000))
+    submit(connection, request("r2", user=USER, client="other"))
+    submit(connection, request("r3", user="another"))
+    noted = connection.zrange(AT.user(USER), 0, -1, withscores=True)
+    assert [member for member, _ in noted] == [b"r2 other", b"r1 app"]
+    assert noted[1][1] == now + 600_000 + NOTED_S * 1000
+    # The shorter time of the second did not shorten the first's.
+    assert (NOTED_S + 595) * 1000 < connection.pttl(AT.user(USER)) <= (NOTED_S + 600) * 1000
+    assert connection.keys("*somebody*") == []
+
+
+def test_nothing_is_noted_without_need(connection: redis.Redis) -> None:
+    """Nobody named, no key given, a lane that is full, an id that is known: no member is written."""
+    wanted = request("r1", user=USER)
+    call = functions.submit(AT, wanted, encode_request(wanted))
+    functions.Call(call.function, call.keys[:5], call.args[:6]).on(connection)  # a client of an earlier release
+    submit(connection, request("r2"))
+    submit(connection, wanted)
+    connection.hset(AT.limits, "interactive.depth", 2)
+    assert submit(connection, request("r3", user=USER))[0] == b"full"
+    assert connection.keys("sl:{0}:user:*") == []
+
+
+def test_what_is_past_is_noted_no_more(connection: redis.Redis) -> None:
+    """Each submit prunes its user's key of requests of which nothing is kept."""
+    past_ms = server_ms(connection) - 1
+    connection.zadd(AT.user(USER), {"old app": past_ms, "young app": past_ms + 60_000})
+    submit(connection, request("r1", user=USER))
+    assert connection.zrange(AT.user(USER), 0, -1) == [b"young app", b"r1 app"]
 
 
 def test_second_submit_is_pending_then_done(connection: redis.Redis) -> None:
@@ -278,6 +323,7 @@ def test_hand_over_after_finish_is_refused(connection: redis.Redis) -> None:
 
 def test_reply_channel_is_trimmed(connection: redis.Redis) -> None:
     """A client that never reads its channel does not fill the server."""
+    connection.config_set("stream-node-max-entries", 100)  # a server's own default; a trim is of up to 100 nodes
     pipeline = connection.pipeline(transaction=False)
     for _ in range(REPLIES_MAX_LENGTH + 500):
         pipeline.xadd(AT.replies("app"), {"id": "old", "m": b"old"})
@@ -286,6 +332,16 @@ def test_reply_channel_is_trimmed(connection: redis.Redis) -> None:
     # Trimming is approximate: whole nodes of 100 entries (stream-node-max-entries).
     assert REPLIES_MAX_LENGTH <= connection.xlen(AT.replies("app")) < REPLIES_MAX_LENGTH + 100
     assert replies(connection)[-1] == (b"r1", ok())
+
+
+@pytest.mark.parametrize("age_s", [REPLIES_TTL_S - 60, REPLIES_TTL_S + 60])
+def test_replies_past_their_time_go_with_the_next(connection: redis.Redis, age_s: int) -> None:
+    """By age and exactly, however few they are and however the server packs them."""
+    connection.config_set("stream-node-max-entries", 100)
+    connection.xadd(AT.replies("app"), {"id": "old", "m": b"old"}, id=f"{server_ms(connection) - age_s * 1000}-0")
+    functions.finish(submitted(connection), ok()).on(connection)
+    kept = [(b"old", b"old")] if age_s < REPLIES_TTL_S else []
+    assert replies(connection) == [*kept, (b"r1", ok())]
 
 
 def bury(connection: redis.Redis, delivery: Delivery) -> int:
@@ -377,6 +433,40 @@ def test_cancel_without_a_place(connection: redis.Redis) -> None:
     assert_flat(connection, delivery.stream)
 
 
+def test_cancel_of_what_was_seen(connection: redis.Redis) -> None:
+    """Marker and place have expired, since no worker has come for so long: whoever sees the entry can take it out."""
+    create_groups(connection)
+    submit(connection, request("r1"))
+    connection.delete(AT.result("r1"), AT.place("r1"))
+    [(entry_id, _)] = connection.xrange(AT.requests(INTERACTIVE))
+    assert cancel(connection) == -1
+    reply = encode_reply(error_reply("r1", Cancelled()))
+    call = functions.cancel(AT, "r1", reply, seen=(AT.requests(INTERACTIVE), entry_id))
+    assert call.on(connection) == 1
+    assert_cancelled(connection)
+    assert_flat(connection, AT.requests(INTERACTIVE))
+    assert call.on(connection) == 0
+
+
+def test_cancel_of_what_has_gone_on_since_it_was_seen(connection: redis.Redis) -> None:
+    """It is found in the next stage; what has been answered keeps its answer."""
+    delivery = submitted(connection)
+    functions.hand_over(delivery, AT.hits, b"hits").on(connection)
+    reply = encode_reply(error_reply("r1", Cancelled()))
+    call = functions.cancel(AT, "r1", reply, seen=(delivery.stream, delivery.entry_id))
+    hits = claim(connection, AT.hits, SONGS_GROUP)
+    assert call.on(connection) == 1
+    assert_cancelled(connection)
+    assert_flat(connection, AT.hits, SONGS_GROUP)
+    assert functions.finish(hits, ok()).on(connection) == 0
+
+    second = submitted(connection, "r2")
+    functions.finish(second, ok("r2")).on(connection)
+    call = functions.cancel(AT, "r2", reply, seen=(second.stream, second.entry_id))
+    assert call.on(connection) == 0
+    assert connection.get(AT.result("r2")) == ok("r2")
+
+
 def test_a_replayed_letter_can_be_cancelled(connection: redis.Redis) -> None:
     """It has a place again."""
     bury(connection, submitted(connection))
@@ -400,11 +490,28 @@ def test_the_place_lives_as_long_as_the_request(connection: redis.Redis) -> None
 
 
 def test_dead_letters_expire(connection: redis.Redis) -> None:
-    """Without another one for the time that is set, all are deleted, photos and all."""
+    """Those past the time that is set go when the next one comes, photos and all, and the last with the key."""
+    connection.config_set("stream-node-max-entries", 100)
+    now = server_ms(connection)
+    for age_s in (65, 55):
+        connection.xadd(AT.dead, {"m": b"photo", "id": f"old-{age_s}"}, id=f"{now - age_s * 1000}-0")
     delivery = submitted(connection)
     reply = encode_reply(error_reply("r1", InternalError()))
     functions.bury(delivery, reply, stage="vision", error="why", dead_ttl_s=60).on(connection)
+    assert [letter[b"id"] for _, letter in connection.xrange(AT.dead)] == [b"old-55", b"r1"]
     assert 0 < connection.ttl(AT.dead) <= 60
+
+
+def test_a_replayed_letter_is_noted_under_its_user_again(connection: redis.Redis) -> None:
+    """A letter may be kept for longer than its request was noted."""
+    wanted = request("r1", user=USER)
+    submit(connection, wanted)
+    bury(connection, claim(connection))
+    connection.delete(AT.user(USER))
+    [(letter_id, letter)] = connection.xrange(AT.dead)
+    functions.replay(AT, letter_id, letter, ttl_ms=90_000, user=USER).on(connection)
+    assert connection.zrange(AT.user(USER), 0, -1) == [b"r1 app"]
+    assert (NOTED_S + 80) * 1000 < connection.pttl(AT.user(USER)) <= (NOTED_S + 90) * 1000
 
 
 def test_a_letter_without_its_payload(connection: redis.Redis) -> None:

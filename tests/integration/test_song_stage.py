@@ -16,6 +16,7 @@ from songlens_shared.errors import BadRequest, ModelDamaged, NoModel, Unsupporte
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import ModelKeys
 from songlens_shared.messages import Hits, NeighbourImage, Personal, Reply
+from songlens_workers.models.forgotten import ForgetsWatch, ForgottenUsers
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.clock import ServerClock
@@ -338,3 +339,44 @@ def test_user_vectors_are_cached(
     (after,) = songs.replies(asked)
     assert songs_of(after) == songs_of(before)
     assert after.personal == before.personal
+
+
+def test_forgotten_users_are_dropped(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors
+) -> None:
+    """At the poll after somebody was forgotten, in the live version and the earlier one; the others are read again."""
+    for version in ("v1", "v2"):
+        publish(connection, version, *vectors[version], users)
+    songs = Songs(connection)
+    watch = ForgetsWatch(connection, songs.stage.drop_users)
+    watch.poll()
+    gone, other = user_ids(USERS)[:2]
+    batch = [
+        hits(version, 1, 2, user=user, user_weight=0.5, id=f"{version} {user}")
+        for version in ("v1", "v2")
+        for user in (gone, other)
+    ]
+
+    def known() -> list[bool]:
+        return [reply.personal is not None and reply.personal.known for reply in songs.replies(*batch)]
+
+    assert known() == [True] * 4
+    for version in ("v1", "v2"):
+        connection.hdel(ModelKeys(version).user_vectors(0), gone)
+    watch.poll()
+    assert known() == [True] * 4  # nobody has been forgotten yet, and what is held is not read again
+    ForgottenUsers(connection).tell_workers()
+    watch.poll()
+    assert known() == [False, True, False, True]
+
+
+def test_an_error_names_no_user(
+    connection: redis.Redis, vectors: dict[str, tuple[Vectors, Vectors]], users: Vectors
+) -> None:
+    """What Redis has against reading a user's vector is told, for a log, without the user."""
+    publish(connection, "v1", *vectors["v1"], users)
+    connection.delete(ModelKeys("v1").user_vectors(0))
+    connection.set(ModelKeys("v1").user_vectors(0), "no hash")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE") as raised:
+        Songs(connection).run(hits("v1", 1, user="a private name"))
+    assert "private" not in str(raised.value)

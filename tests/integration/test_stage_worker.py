@@ -169,6 +169,19 @@ def test_what_always_fails_becomes_a_dead_letter(connection: redis.Redis, broker
     assert_nothing_is_left(connection)
 
 
+def test_old_dead_letters_go_without_a_new_one(
+    connection: redis.Redis, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running worker looks for them, for a photo is not to be kept until by chance another one fails."""
+    monkeypatch.setattr("songlens_workers.runtime.keeper._SYNC_EVERY_S", 0.0)
+    seconds, _ = connection.time()
+    for age_s in (90, 30):
+        connection.xadd(KEYS.dead, {"id": f"{age_s} s", "m": b"photo"}, id=f"{(seconds - age_s) * 1000}-0")
+    with running(EchoStage(), broker.url, dead_ttl_s=60):
+        wait_until(lambda: connection.xlen(KEYS.dead) == 1, "the old letter is deleted")
+    assert [letter[b"id"] for _, letter in connection.xrange(KEYS.dead)] == [b"30 s"]
+
+
 def test_expired_entries_are_never_prepared(connection: redis.Redis, broker: EmbeddedBroker) -> None:
     """Work that nobody waits for any more is answered before anything is spent on it."""
     submit(connection, 1, ttl_ms=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pyarrow import parquet
 from two_listeners import FOREST_LOVER, SEA_LOVER, write_catalogue, write_log
 
 from songlens_shared.errors import ConfigError, DataError
+from songlens_shared.keys import ModelKeys
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.train import train_embedding
@@ -23,9 +24,11 @@ from songlens_training.model.build import Built, build_config, build_model
 from songlens_training.model.learn import BuildOptions, Catalogue, learn
 from songlens_training.model.publish import publish_model
 from songlens_training.progress import silent
+from songlens_workers.models.forgotten import ForgottenUsers
 from songlens_workers.models.manifest import USER_VECTORS, USERS, WORD2VEC
 from songlens_workers.models.store import ModelStore
 from songlens_workers.songs.ne_store import NeStore
+from songlens_workers.users import Users
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.registry import load_backbone
 
@@ -76,6 +79,51 @@ def test_users_are_files_and_then_in_redis(
     assert np.stack([sea, forest]).tobytes() == vectors.tobytes()
     NeStore(connection, manifest).delete()
     assert connection.keys(f"sl:model:{manifest.version}:ne:*") == []
+
+
+def held(connection: redis.Redis, built: Built) -> list[str]:
+    """The users whose vectors are in Redis."""
+    return [user.decode() for user in connection.hkeys(ModelKeys(built.manifest.version).user_vectors(0))]
+
+
+def test_a_forgotten_user_does_not_come_back(
+    connection: redis.Redis, store: ModelStore, catalogue: Catalogue, build: Callable[[Catalogue], Built]
+) -> None:
+    """By publishing the same version or another one again, until the user is allowed."""
+    built = build(catalogue)
+    publish_model(store, built.manifest.version, connection)
+    users = Users(connection, partitions=1)
+    assert users.forget(SEA_LOVER).vectors == 1
+    publish_model(store, built.manifest.version, connection)
+    assert held(connection, built) == [FOREST_LOVER]
+    again = build(catalogue)
+    publish_model(store, again.manifest.version, connection)
+    assert held(connection, again) == [FOREST_LOVER]
+    users.allow(SEA_LOVER)
+    publish_model(store, again.manifest.version, connection)
+    assert sorted(held(connection, again)) == sorted([SEA_LOVER, FOREST_LOVER])
+
+
+def test_a_user_who_is_forgotten_while_a_version_is_published(
+    connection: redis.Redis,
+    store: ModelStore,
+    catalogue: Catalogue,
+    build: Callable[[Catalogue], Built],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the worst moment, when publishing has looked who is forgotten and has not written the vector yet."""
+    built = build(catalogue)
+    users, among = Users(connection, partitions=1), ForgottenUsers.among
+
+    def look_and_then_forget(forgotten: ForgottenUsers, ids: Sequence[str]) -> list[bool]:
+        marks = among(forgotten, ids)
+        if not held(connection, built):
+            users.forget(SEA_LOVER)
+        return marks
+
+    monkeypatch.setattr(ForgottenUsers, "among", look_and_then_forget)
+    publish_model(store, built.manifest.version, connection)
+    assert held(connection, built) == [FOREST_LOVER]
 
 
 def test_without_a_log_nothing_is_changed(

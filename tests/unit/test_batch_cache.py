@@ -69,3 +69,20 @@ def test_what_does_not_exist_is_not_kept() -> None:
         assert cache.get_many(["known", "unknown"]) == {"known": "KNOWN", "unknown": None}
     assert asked == ["known", "unknown", "unknown"]
     assert len(cache) == 1
+
+
+def test_clearing_drops_everything_even_what_is_on_its_way() -> None:
+    """A value that was fetched before a clearing, and arrives after it, is given to who asked and not kept."""
+    source = Source()
+    cache = BatchCache(10, source)
+    cache.get_many(["a"])
+    cache.clear()
+    assert len(cache) == 0
+
+    def fetch_while_cleared(keys: Sequence[str]) -> list[str]:
+        cache_of_users.clear()
+        return source(keys)
+
+    cache_of_users = BatchCache(10, fetch_while_cleared)
+    assert cache_of_users.get_many(["a", "b"]) == {"a": "A", "b": "B"}
+    assert len(cache_of_users) == 0

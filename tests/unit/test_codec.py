@@ -19,6 +19,7 @@ from songlens_shared.codec import (
     encode_hits,
     encode_reply,
     encode_request,
+    user_of,
 )
 from songlens_shared.errors import BadRequest, ImageTooLarge, RequestError, UnsupportedVersion
 from songlens_shared.keys import LANES
@@ -152,6 +153,27 @@ def test_hits_round_trip(hits: Hits) -> None:
 def test_reply_round_trip(reply: Reply) -> None:
     """Replies with songs and replies with an error come out as they went in."""
     assert decode_reply(encode_reply(reply)) == reply
+
+
+def test_the_user_of_a_message() -> None:
+    """Of a request and of hits; nobody where none is named, and where the bytes are no message."""
+    image: dict[str, Any] = {"id": "r1", "client": "app", "image": b"photo"}
+    assert user_of(encode_request(Request(**image, user="某人"))) == "某人"
+    hits = Hits(
+        id="r1",
+        client="app",
+        model="v1",
+        images=(),
+        top_k=1,
+        songs_per_image=1,
+        submitted_ms=1,
+        timings_ms={},
+        user="u",
+    )
+    assert user_of(encode_hits(hits)) == "u"
+    assert user_of(encode_request(Request(**image))) is None
+    for payload in (b"", b"\x80", b"no message", msgpack.packb({"v": 1, "user": 7})):
+        assert user_of(payload) is None
 
 
 def test_a_request_by_address_round_trip() -> None:

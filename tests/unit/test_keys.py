@@ -37,6 +37,7 @@ def test_every_key_of_a_partition_has_its_hash_tag() -> None:
         at.result("r1"),
         at.replies("app"),
         at.reply_channel("app"),
+        at.user("somebody"),
         at.bytes_of(at.hits),
     ]
     assert all(key.startswith("sl:{3}:") for key in keys)
@@ -51,6 +52,7 @@ def test_keys_are_those_of_the_protocol() -> None:
     assert at.result("r1") == "sl:{0}:result:r1"
     assert at.replies("app") == "sl:{0}:replies:app"
     assert at.reply_channel("app") == "sl:{0}:reply:app"
+    assert at.user("听众 1") == "sl:{0}:user:0056f6fbe8a2d7c9c258e93e2b1a7b38"
     model = ModelKeys("v1")
     assert model.manifest == "sl:model:v1:manifest"
     assert (model.image_vectors(2), model.song_vectors(2)) == ("sl:model:v1:ne:images:2", "sl:model:v1:ne:songs:2")

@@ -197,3 +197,20 @@ def test_stop_does_not_wait_for_a_long_load(monkeypatch: pytest.MonkeyPatch) -> 
     release.set()
     monkeypatch.undo()
     live.stop()
+
+
+def test_what_else_is_polled_disturbs_nothing() -> None:
+    """Another thing is looked at as often as the live version; where it fails, versions are followed all the same."""
+    registry = Registry("v1")
+    live = registry.live(poll_s=0.001)
+    looked = threading.Event()
+
+    def look() -> None:
+        if live.version == "v1":
+            looked.set()
+        raise redis.exceptions.NoPermissionError("not for you")
+
+    live.poll_also(look)
+    live.start()
+    assert looked.wait(10)
+    live.stop()

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from songlens_shared import functions
+from songlens_shared.codec import user_of
 from songlens_shared.errors import ConfigError, UnknownLetter
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.streams import Entry, Fields
@@ -41,6 +42,11 @@ class DeadLetter:
         """Redis server time."""
         return int(self.entry_id.split("-", 1)[0])
 
+    @property
+    def user(self) -> str | None:
+        """Whom the songs were for; None where the request named nobody or its payload is not kept."""
+        return user_of(self.fields.get(b"m", b""))
+
 
 class DeadLetters:
     """The dead letters of one Redis, the oldest first."""
@@ -51,10 +57,14 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         for at in self._partitions:
-            start = "-"
-            while page := self._entries(at, start, "+"):
-                yield from (_letter(at, *entry) for entry in page)
-                start = "(" + page[-1][0].decode()
+            yield from self.of(at)
+
+    def of(self, at: PartitionKeys) -> Iterator[DeadLetter]:
+        """Yield the letters of one partition."""
+        start = "-"
+        while page := self._entries(at, start, "+"):
+            yield from (_letter(at, *entry) for entry in page)
+            start = "(" + page[-1][0].decode()
 
     def _entries(self, at: PartitionKeys, first: str, last: str) -> list[Entry]:
         entries: Any = self._redis.xrange(at.dead, first, last, count=_PAGE)
@@ -82,7 +92,15 @@ class DeadLetters:
                 f"the dead letter {letter.id} has no payload to replay (dead_payloads is off); submit the photo again."
             )
         at = self._partitions[letter.partition]
-        return bool(functions.replay(at, letter.entry_id.encode(), letter.fields, ttl_ms=ttl_ms).on(self._redis))
+        call = functions.replay(at, letter.entry_id.encode(), letter.fields, ttl_ms=ttl_ms, user=letter.user)
+        return bool(call.on(self._redis))
+
+    def trim(self, oldest_ms: int) -> None:
+        """Delete the letters that were buried before a moment of the server's clock."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for at in self._partitions:
+            pipeline.xtrim(at.dead, minid=oldest_ms, approximate=False)
+        pipeline.execute()
 
     def drop(self, letter: DeadLetter) -> bool:
         """Delete a letter for good. False where it has gone."""

@@ -111,6 +111,9 @@ class EmbeddedBroker:
             "save": "",
             "appendonly": durable,
             "appendfsync": "everysec",
+            # As in ops/redis/redis.conf, which says why.
+            "stream-node-max-entries": 1,
+            "slowlog-log-slower-than": -1,
         }
         return [argument for name, value in options.items() for argument in (f"--{name}", str(value))]
 

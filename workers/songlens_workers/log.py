@@ -12,7 +12,9 @@ LogFormat = Literal["console", "json"]
 
 
 def configure_logging(log_format: LogFormat, *, debug: bool = False) -> None:
-    """Send structured log lines to standard error."""
+    """Send structured log lines to standard error, with `debug` also those of the libraries that we use."""
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

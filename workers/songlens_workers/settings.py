@@ -65,9 +65,7 @@ class StageSettings(BaseSettings):
     dead_payloads: bool = Field(
         True, description="Keep the photo in a dead letter, so that it can be replayed; off keeps the error alone."
     )
-    dead_ttl_s: int = Field(
-        DEAD_TTL_S, ge=1, description="Seconds without a new dead letter after which all of them are deleted."
-    )
+    dead_ttl_s: int = Field(DEAD_TTL_S, ge=1, description="Seconds that a dead letter is kept.")
     drain_s: float = Field(30.0, ge=0, description="How long a stopping worker may finish what it holds.")
     stuck_s: float = Field(60.0, gt=0, description="A worker whose loop stood still for so long is not ready.")
     metrics_port: int | None = Field(

@@ -149,7 +149,7 @@ def _add(source: Path, base: str, store: ModelStore, gather: Gather, progress: P
     started_s = time.perf_counter()
     opened = open_base(store, base)
     config = _config(opened.manifest, source)
-    name = version_name(config)
+    name = version_name(config, store.folder)
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
         rows = gather(opened, rejects)

@@ -82,7 +82,7 @@ def build_model(
     """
     options = options or BuildOptions()
     config = build_config(catalogue, backbone, options)
-    name = version_name(config)
+    name = version_name(config, store.folder)
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
         learned = learn(catalogue, backbone, options, rejects, progress)

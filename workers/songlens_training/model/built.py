@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from typing import Any
 from songlens_shared.errors import ConfigError
 from songlens_training.catalogue.tables import RowSummary
 from songlens_workers.models.manifest import Manifest, config_sha256
+
+_NAME_TAKEN_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +32,16 @@ class Built:
     report: Mapping[str, Any]
 
 
-def version_name(config: dict[str, Any]) -> str:
-    """Return the name of a version that is made now: names sort by time."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
+def version_name(config: dict[str, Any], folder: Path) -> str:
+    """Return the name of a version that is made now in a store's folder: names sort by time, to the second.
+
+    Where the same configuration was built within this second, the next one is waited for.
+    """
+    while True:
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
+        if not (folder / name).exists():
+            return name
+        time.sleep(_NAME_TAKEN_S)
 
 
 def tree_sha256(path: Path) -> str:

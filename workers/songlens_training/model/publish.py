@@ -12,6 +12,7 @@ import redis
 
 from songlens_shared.errors import ModelDamaged
 from songlens_training.progress import Progress, silent
+from songlens_workers.models.forgotten import ForgottenUsers
 from songlens_workers.models.manifest import IMAGE_VECTORS, IMAGES, SONG_VECTORS, SONGS, USER_VECTORS, USERS, Manifest
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
@@ -26,18 +27,20 @@ def publish_model(store: ModelStore, version: str, connection: redis.Redis, *, p
     """Load a version into Redis and make it live; earlier ones past the last three are removed from Redis.
 
     Every file is checked first. Until the flip at the end nothing that serves is touched; publishing again is safe.
-    Raises `ModelNotFound` or `ModelDamaged`.
+    Users who are forgotten are left out. Raises `ModelNotFound` or `ModelDamaged`.
     """
     folder, manifest = store.open(version)
     published = PublishedModels(connection)
-    _load(folder, manifest, NeStore(connection, manifest), progress)
+    target, forgotten = NeStore(connection, manifest), ForgottenUsers(connection)
+    _load(folder, manifest, target, forgotten, progress)
     published.add(manifest, published_s=time.time())
+    _remove_forgotten(folder, manifest, target, forgotten)
     published.make_current(version)
     _remove_old(connection, published)
     return manifest
 
 
-def _load(folder: Path, manifest: Manifest, target: NeStore, progress: Progress) -> None:
+def _load(folder: Path, manifest: Manifest, target: NeStore, forgotten: ForgottenUsers, progress: Progress) -> None:
     total = manifest.images + 2 * manifest.songs + manifest.users
     done = 0
 
@@ -54,11 +57,29 @@ def _load(folder: Path, manifest: Manifest, target: NeStore, progress: Progress)
         count(len(ids))
     if manifest.users:
         for ids, vectors in _pages(folder / USERS, folder / USER_VECTORS, manifest):
-            target.write_user_vectors(ids, vectors)
+            _write_users(target, forgotten, ids, vectors)
             count(len(ids))
     for cards in _song_cards(folder / SONGS):
         target.write_song_cards(cards)
         count(len(cards))
+
+
+def _write_users(target: NeStore, forgotten: ForgottenUsers, ids: Sequence[str], vectors: Vectors) -> None:
+    kept = [row for row, left_out in enumerate(forgotten.among(ids)) if not left_out]
+    target.write_user_vectors([ids[row] for row in kept], vectors[kept])
+
+
+def _remove_forgotten(folder: Path, manifest: Manifest, target: NeStore, forgotten: ForgottenUsers) -> None:
+    """Remove whoever was forgotten while the vectors were being written.
+
+    Forgetting marks the user first and looks for vectors second; here they are written first and the marks looked at
+    second. So one of the two always sees the other.
+    """
+    if not manifest.users:
+        return
+    for ids, _ in _pages(folder / USERS, folder / USER_VECTORS, manifest):
+        marks = forgotten.among(ids)
+        target.delete_user_vectors([user for user, left_out in zip(ids, marks, strict=True) if left_out])
 
 
 def _pages(table: Path, vectors: Path, manifest: Manifest) -> Iterator[tuple[Sequence[str], Vectors]]:

@@ -30,6 +30,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of docs/configuration.md.")
 ]
 Format = Annotated[LogFormat, typer.Option("--log-format", help="How log lines are written.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Log everything there is to tell, libraries' lines included.")]
 
 
 @command.command("vision")
@@ -44,9 +45,10 @@ def vision(
     metrics_port: MetricsPort = None,
     set_: Set = None,
     log_format: Format = LogFormat.CONSOLE,
+    debug: Debug = False,
 ) -> None:
     """Photos in, neighbour images out: VGG-19 features and FAISS search."""
-    configure_logging(log_format.value)
+    configure_logging(log_format.value, debug=debug)
     options = {
         "redis_url": redis,
         "models": models,
@@ -71,9 +73,10 @@ def songs(
     metrics_port: MetricsPort = None,
     set_: Set = None,
     log_format: Format = LogFormat.CONSOLE,
+    debug: Debug = False,
 ) -> None:
     """Neighbour images in, songs out: nearest network-embedding vectors."""
-    configure_logging(log_format.value)
+    configure_logging(log_format.value, debug=debug)
     options = {
         "redis_url": redis,
         "max_batch": max_batch,

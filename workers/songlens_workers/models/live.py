@@ -24,6 +24,7 @@ class LiveModel(Generic[M]):
     """Holds the open model of one worker. Take `get()` once for each batch: a batch never sees two versions."""
 
     def __init__(self, *, current: Callable[[], str | None], load: Callable[[str], M], poll_s: float) -> None:
+        self._steps: list[Callable[[], None]] = [self.poll]
         self._current = current
         self._load = load
         self._poll_s = poll_s
@@ -39,6 +40,10 @@ class LiveModel(Generic[M]):
         if version is not None:
             self._open = version, self._load(version)
             _log.info("model_loaded", model=version)
+
+    def poll_also(self, step: Callable[[], None]) -> None:
+        """Have another thing looked at as often as the live version, before it. To be called before `start`."""
+        self._steps.insert(0, step)
 
     def start(self) -> None:
         """Follow the live version in the background."""
@@ -66,10 +71,14 @@ class LiveModel(Generic[M]):
 
     def _follow(self) -> None:
         while not self._stopped.wait(self._poll_s):
-            try:
-                self.poll()
-            except RedisFault as error:
-                _log.debug("model_poll_missed", error=type(error).__name__)
+            for step in self._steps:
+                self._try(step)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except RedisFault as error:
+            _log.debug("model_poll_missed", error=type(error).__name__)
 
     def poll(self) -> None:
         """Load and swap in the live version where it is not the open one; keep the open one where that fails."""

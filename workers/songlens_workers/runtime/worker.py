@@ -163,7 +163,7 @@ class StageWorker(Generic[P]):
         intake.leave()
 
     def _keep(self) -> None:
-        keeper = Keeper(self._redis, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
+        keeper = Keeper(self._redis, self._settings, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
         while not self._done.wait(self._settings.heartbeat_ms / 1000):
             keeper.round()
             if time.monotonic() >= self._drain_until_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
@@ -10,7 +11,7 @@ V = TypeVar("V")
 
 
 class BatchCache(Generic[V]):
-    """Keeps the values used last. Not thread-safe.
+    """Keeps the values used last. One thread reads; any thread may clear.
 
     None stands for something that does not exist, and is not kept: its key comes from outside, of any length.
     """
@@ -19,6 +20,8 @@ class BatchCache(Generic[V]):
         self._limit = limit
         self._fetch = fetch
         self._values: OrderedDict[str, V] = OrderedDict()
+        self._lock = threading.Lock()
+        self._clearings = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -26,11 +29,23 @@ class BatchCache(Generic[V]):
     def get_many(self, keys: Iterable[str]) -> dict[str, V]:
         """Return the value of every key; those not held are fetched together."""
         wanted = dict.fromkeys(keys)
-        missing = [key for key in wanted if key not in self._values]
+        with self._lock:
+            held = {key: self._values[key] for key in wanted if key in self._values}
+            clearings = self._clearings
+        missing = [key for key in wanted if key not in held]
         fetched = dict(zip(missing, self._fetch(missing), strict=True)) if missing else {}
-        found = {key: fetched[key] if key in fetched else self._values[key] for key in wanted}
-        self._keep(found)
+        found = {key: fetched[key] if key in fetched else held[key] for key in wanted}
+        with self._lock:
+            # What was fetched before a clearing may be the very thing that had to go.
+            if clearings == self._clearings:
+                self._keep(found)
         return found
+
+    def clear(self) -> None:
+        """Hold nothing any more, nor what is just being fetched."""
+        with self._lock:
+            self._values.clear()
+            self._clearings += 1
 
     def _keep(self, found: dict[str, V]) -> None:
         for key, value in found.items():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from songlens_shared.errors import ModelDamaged
 from songlens_shared.keys import ModelKeys, bucket_of
+from songlens_shared.pipelines import results_of
 from songlens_workers.models.manifest import Manifest
 from songlens_workers.songs.cards import SongCard
 
@@ -40,6 +41,13 @@ class NeStore:
         """Write float32 (N, D) vectors under their user ids."""
         self._write(self._keys.user_vectors, self._manifest.user_buckets, _packed(ids, vectors))
 
+    def delete_user_vectors(self, ids: Sequence[str]) -> None:
+        """Remove the vectors of users, whether they are there or not."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user_id in ids:
+            pipeline.hdel(self._keys.user_vectors(bucket_of(user_id, self._manifest.user_buckets)), user_id)
+        results_of(pipeline)
+
     def write_song_cards(self, cards: Iterable[tuple[str, SongCard]]) -> None:
         """Write song cards under their song ids."""
         packed = ((song_id, card.pack()) for song_id, card in cards)
@@ -54,7 +62,7 @@ class NeStore:
             pipeline = self._redis.pipeline(transaction=False)
             for bucket, mapping in by_bucket.items():
                 pipeline.hset(key(bucket), mapping=mapping)  # type: ignore[arg-type]
-            pipeline.execute()
+            results_of(pipeline)
 
     def song_vectors(self) -> tuple[list[str], Vectors]:
         """Return all song ids and their vectors, float32 (S, D), ordered by id.
@@ -103,7 +111,7 @@ class NeStore:
         for bucket, members in by_bucket.items():
             pipeline.hmget(key(bucket), members)
         found: dict[str, bytes | None] = {}
-        for members, values in zip(by_bucket.values(), pipeline.execute(), strict=True):
+        for members, values in zip(by_bucket.values(), results_of(pipeline), strict=True):
             found.update(zip(members, values, strict=True))
         return [found[item_id] for item_id in ids]
 

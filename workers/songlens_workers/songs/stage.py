@@ -51,6 +51,14 @@ class SongStage:
         """Return why the stage cannot serve."""
         return self._live.faults()
 
+    def drop_users(self) -> None:
+        """Hold no user's vector any more; those who are asked for are read from Redis again. Any thread."""
+        serving = self._live.get()[1] if self._live.version else None
+        earlier = self._earlier[1] if self._earlier else None
+        for model in (serving, earlier):
+            if model is not None:
+                model.user_vectors.clear()
+
     def prepare(self, work: Work) -> RankWork:
         """Decode hits; raises `BadRequest` or `UnsupportedVersion`."""
         return RankWork(decode_hits(work.delivery.payload), work.queue_ms)

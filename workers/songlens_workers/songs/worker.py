@@ -7,6 +7,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from songlens_shared.keys import SONGS_GROUP, PartitionKeys
+from songlens_workers.models.forgotten import ForgetsWatch
 from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.claims import Inlet
@@ -33,8 +34,10 @@ def run(settings: SongsSettings) -> None:
         live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=settings.model_poll_s)
         live.open()
         clock = ServerClock()
+        stage = SongStage(live, load=load, clock=clock, user_weight=settings.user_weight)
+        live.poll_also(ForgetsWatch(connection, stage.drop_users).poll)
         serve(
-            SongStage(live, load=load, clock=clock, user_weight=settings.user_weight),
+            stage,
             settings,
             connection=connection,
             inlets=[Inlet(keys, keys.hits) for keys in map(PartitionKeys, range(settings.partitions))],

@@ -23,6 +23,7 @@ from PIL import (
 from pillow_heif import HeifImageFile
 
 from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
+from songlens_shared.pillow_log import keep_exif_out_of_logs
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Interpolation, Pixels, Preprocessing
 
@@ -109,7 +110,11 @@ def _pillow_errors() -> Iterator[None]:
 
 
 def _silence_pillow() -> None:
-    """Ignore Pillow's warnings about odd metadata; `warnings.catch_warnings` would not be thread-safe."""
+    """Ignore Pillow's warnings about odd metadata, and keep metadata out of its log.
+
+    `warnings.catch_warnings` would not be thread-safe.
+    """
+    keep_exif_out_of_logs()
     pillow_is_ignored = any(
         action == "ignore" and module is not None and getattr(module, "pattern", module) == "PIL"
         for action, _, _, module, _ in warnings.filters
