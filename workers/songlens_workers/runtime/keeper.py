@@ -1,8 +1,12 @@
-"""Renews what is in flight, apart from intake and batches: a long forward pass must not look like death."""
+"""Renews what is in flight, apart from intake and batches: a long forward pass must not look like death.
+
+A worker that is stuck renews nothing: what it holds is better off with another.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import redis
 import structlog
@@ -18,17 +22,27 @@ _log = structlog.get_logger()
 class Keeper:
     """`round` is called every heartbeat by one thread."""
 
-    def __init__(self, connection: redis.Redis, *, claims: Claims, clock: ServerClock, in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        connection: redis.Redis,
+        *,
+        claims: Claims,
+        clock: ServerClock,
+        in_flight: InFlight,
+        stuck: Callable[[], bool],
+    ) -> None:
         self._redis = connection
         self._claims = claims
         self._clock = clock
         self._in_flight = in_flight
+        self._stuck = stuck
         self._synced_s = time.monotonic()
 
     def round(self) -> None:
         """Renew every entry held. A server that is away is left to intake and outbox to outlast and report."""
         try:
-            self._claims.renew(self._in_flight.held)
+            if not self._stuck():
+                self._claims.renew(self._in_flight.held)
             if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
                 self._clock.sync(self._redis)
                 self._synced_s = time.monotonic()
