@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 1_000_000
 _POLL_S = 0.1
+LEAK_BYTES = 20_000
 
 
 def stage(name: str, connection: redis.Redis, models: str, broken: Sequence[str]) -> Any:
@@ -98,7 +99,7 @@ class DecodesInTheBatch:
 
 
 class KeepsEverything:
-    """A stage that leaks 1,000 bytes for each entry."""
+    """A stage that leaks something for each entry."""
 
     def __init__(self, real: Any) -> None:
         self.name = real.name
@@ -107,7 +108,7 @@ class KeepsEverything:
         self.size_bytes, self.run, self.ready = real.size_bytes, real.run, real.ready
 
     def prepare(self, work: Work) -> Any:
-        self._kept.append(bytearray(1000))
+        self._kept.append(bytearray(LEAK_BYTES))
         return self._real.prepare(work)
 
 

@@ -14,15 +14,18 @@ from typing import Any
 import pytest
 import redis
 from chaos_fleet import Account, Fleet, Load, left_over, stored_replies, without
+from chaos_models import photo, publish_version, write_version
 
 from songlens_shared.codec import decode_reply
 from songlens_workers.embedded import EmbeddedBroker
+from songlens_workers.models.store import ModelStore
 
 SETTINGS = {"heartbeat_ms": 150, "takeover_ms": 600, "max_deliveries": 50, "max_batch": 16, "max_in_flight": 32}
 """Fifty deliveries, because here it is never the photo's fault."""
 
 CHANCE = 0.02
 """Of dying at a point of the seam."""
+POINTS = ("claimed", "unsent", "sent")
 LEAST_DISTURBED = 5
 
 Disturb = Callable[[Fleet, Random], None]
@@ -35,16 +38,19 @@ def storm(
     disturb: Disturb,
     *,
     requests: int,
+    disturbed: int = LEAST_DISTURBED,
     limit_s: float = 600,
+    **load_options: Any,
 ) -> Account:
     """Send so many requests, or more until the storm has been one, and wait for them as long as the limit allows."""
-    load, names, until_s = Load(broker.url), (f"r{number}" for number in itertools.count()), time.monotonic() + limit_s
+    load, names = Load(broker.url, **load_options), (f"r{number}" for number in itertools.count())
+    until_s = time.monotonic() + limit_s
 
     def over() -> bool:
         return time.monotonic() >= until_s
 
     with fleet.running(disturb):
-        while (len(load.account.accepted) < requests or fleet.disturbed < LEAST_DISTURBED) and not over():
+        while (len(load.account.accepted) < requests or fleet.disturbed < disturbed) and not over():
             load.submit(list(islice(names, 50)), give_up=over)
         load.wait(connection, limit_s=max(1.0, until_s - time.monotonic()))
     load.close()
@@ -65,7 +71,7 @@ def check(connection: redis.Redis, account: Account) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("points", [("claimed",), ("unsent",), ("sent",), ("claimed", "unsent", "sent")], ids=" ".join)
+@pytest.mark.parametrize("points", [("claimed",), ("unsent",), ("sent",), POINTS], ids=" ".join)
 def test_killed_workers(
     broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path, long: bool, report: Any, points: tuple[str, ...]
 ) -> None:
@@ -74,6 +80,30 @@ def test_killed_workers(
     account = storm(broker, connection, fleet, Fleet.kill_one, requests=5000 if long else 300)
     report(**fleet.figures(account, started_s))
     check(connection, account)
+
+
+@pytest.mark.timeout(900)
+def test_killed_real_workers(
+    broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path, long: bool, report: Any
+) -> None:
+    """The same with the real stages: photos are decoded, embedded and searched, songs are ranked. Kills are further
+    apart, for these workers take some seconds to start."""
+    write_version(ModelStore(str(tmp_path)), "v1")
+    publish_version(connection, "v1")
+    fleet = fleet_of(broker, tmp_path, models=str(tmp_path), chance=0.001, points=POINTS, every_s=(3, 6))
+    started_s = time.monotonic()
+    account = storm(
+        broker,
+        connection,
+        fleet,
+        Fleet.kill_one,
+        requests=5000 if long else 300,
+        disturbed=LEAST_DISTURBED if long else 2,
+        photo=lambda id: photo(int(id[1:]) % 64),
+    )
+    report(**fleet.figures(account, started_s))
+    check(connection, account)
+    assert all(reply.songs for reply in account.answered.values())
 
 
 @pytest.mark.timeout(900)
