@@ -10,9 +10,9 @@ before.
 
 from __future__ import annotations
 
-import asyncio
-import os
+import json
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -26,18 +26,11 @@ import redis
 from chaos_fleet import AT, Fleet, left_over, without
 from chaos_models import photo, publish_version, write_version
 
-from songlens import AsyncClient, QueueFull
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.store import ModelStore
 
 SETTINGS = {"max_batch": 64, "max_in_flight": 256, "result_ttl_s": 1, "replies_max": 1000}
-IN_FLIGHT = 400
-SUBMITTING = 8
-"""Tasks."""
-AWAITED = 50
-"""One in so many is awaited by its handle; all are read from the reply channel."""
 SAMPLES = 40
-SMALL: dict[str, Any] = {"top_k": 1, "images_k": 1, "songs_per_image": 1, "timeout_s": 600}
 
 
 @dataclass(frozen=True)
@@ -75,71 +68,34 @@ class Memory:
         }
 
 
-class App:
-    """Sends photos and counts replies; what it knows of a request is one byte."""
-
-    def __init__(self, url: str, requests: int) -> None:
-        self._url = url
-        self._requests = requests
-        self._next = iter(range(requests))
-        self.sent = 0
-        self.answers = bytearray(requests)
-        self.answered = 0
-        self.failed: list[str] = []
-
-    async def run(self, measure: Any) -> None:
-        """Send all; `measure` is called each time that nothing is in flight any more."""
-        async with AsyncClient(self._url, name="soak") as client:
-            reading = asyncio.create_task(self._read(client))
-            for number in range(1, SAMPLES + 1):
-                goal = number * self._requests // SAMPLES
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(SUBMITTING):
-                        group.create_task(self._send(client, goal))
-                while self.answered < goal and not reading.done():
-                    await asyncio.sleep(0.01)
-                await asyncio.to_thread(measure, goal)
-            await reading
-
-    async def _send(self, client: AsyncClient, goal: int) -> None:
-        while self.sent < goal:
-            if self.sent - self.answered >= IN_FLIGHT:
-                await asyncio.sleep(0.002)
-                continue
-            number, self.sent = self.sent, self.sent + 1
-            await self._send_one(client, number)
-
-    async def _send_one(self, client: AsyncClient, number: int) -> None:
-        while True:
-            try:
-                handle = await client.submit(photo(number % 64), id=f"r{number}", **SMALL)
-                break
-            except QueueFull:
-                await asyncio.sleep(0.05)
-        if number % AWAITED == 0:
-            assert (await handle).songs
-
-    async def _read(self, client: AsyncClient) -> None:
-        async for received in client.replies(quiet_s=30):
-            if received.reply.error is not None:
-                self.failed.append(received.reply.error.code)
-            self.answers[int(received.id[1:])] += 1
-            self.answered += 1
-            if self.answered == self._requests:
-                return
-
-
 def soak(
-    broker: EmbeddedBroker, connection: redis.Redis, fleet: Fleet, requests: int
-) -> tuple[App, Memory, dict[str, int]]:
-    """Return the app, what was measured, and what is left in the queue."""
-    app, memory = App(broker.url, requests), Memory()
+    broker: EmbeddedBroker, connection: redis.Redis, fleet: Fleet, folder: Path, requests: int
+) -> tuple[dict[str, Any], Memory]:
+    """Return what became of the requests, and what was measured."""
+    memory = Memory()
+    given = {"url": broker.url, "requests": requests, "samples": SAMPLES, "photos": str(photos(folder / "photos"))}
     with fleet.running():
-        workers = dict(zip(("vision", "songs"), fleet.pids, strict=True))
-        processes = workers | {"server process": broker.pid, "app": os.getpid()}
-        asyncio.run(app.run(lambda answered: memory.measure(answered, connection, processes)))
-        left = left_over(connection)
-    return app, memory, left
+        processes = dict(zip(("vision", "songs"), fleet.pids, strict=True)) | {"server process": broker.pid}
+        command = [sys.executable, str(Path(__file__).parents[1] / "chaos_app.py"), json.dumps(given)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as app:
+            try:
+                for line in iter(app.stdout.readline, ""):  # type: ignore[union-attr]
+                    if line.startswith("{"):
+                        return json.loads(line) | {"left": left_over(connection)}, memory
+                    memory.measure(int(line), connection, processes | {"app": app.pid})
+                    app.stdin.write("\n")  # type: ignore[union-attr]
+                    app.stdin.flush()  # type: ignore[union-attr]
+            finally:
+                app.kill()
+    raise AssertionError("the app ended before it was done")
+
+
+def photos(folder: Path) -> Path:
+    """Write the photos that are sent."""
+    folder.mkdir()
+    for number in range(64):
+        (folder / f"{number}.jpg").write_bytes(photo(number))
+    return folder
 
 
 def check(memory: Memory, bound: Bound) -> None:
@@ -164,17 +120,16 @@ def test_memory_stays_flat(
     """Every request is answered once, and neither server nor workers nor app have grown."""
     requests, started_s = 200_000 if long else 2000, time.monotonic()
     fleet = Fleet(broker.url, tmp_path / "workers.log", vision=1, songs=1, models=models, **SETTINGS)
-    app, memory, left = soak(broker, connection, fleet, requests)
+    account, memory = soak(broker, connection, fleet, tmp_path, requests)
     report(
         requests=requests,
-        lost=app.answers.count(0),
-        answered_twice=sum(count > 1 for count in app.answers),
+        **account,
         seconds=round(time.monotonic() - started_s, 1),
         mb_at_the_end={name: round(used[-1] / 1e6, 1) for name, used in memory.used.items()},
         growth_mb_per_100_000={name: round(grown / 10, 2) for name, grown in memory.growth().items()},
     )
     assert fleet.deaths == 0
-    assert (app.answers.count(1), app.failed, left) == (requests, [], {})
+    assert account == {"lost": 0, "answered_twice": 0, "failed": [], "left": {}}
     check(memory, LONG if long else SHORT)
 
 
@@ -191,7 +146,7 @@ def test_leaks_are_found(
     else:
         settings["broken"] = ["memory"]
     fleet = Fleet(broker.url, tmp_path / "workers.log", vision=1, songs=1, models=models, **settings)
-    _, memory, _ = soak(broker, connection, fleet, 2000)
+    _, memory = soak(broker, connection, fleet, tmp_path, 2000)
     with pytest.raises(AssertionError):
         check(memory, SHORT)
     grown = {name for name, growth in memory.growth().items() if growth > SHORT.server}
