@@ -23,6 +23,7 @@ import redis
 from songlens import BrokerError, Client, QueueFull
 from songlens_shared.cluster import RedisFault
 from songlens_shared.codec import decode_reply
+from songlens_shared.functions import library_source
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import Reply
 
@@ -33,11 +34,44 @@ PAUSE_S = 1.5
 _PAGE = 1000
 
 
+MECHANISMS = {
+    "deleting": {"if redis.call('XDEL', stream, entry) == 1 then": "if false then"},
+    "acknowledging": {
+        "if redis.call('XACK', stream, group, entry) == 0 then return false end": (
+            "redis.call('XACK', stream, group, entry)"
+        )
+    },
+    "answering once": {"if redis.call('STRLEN', result) > 0 then return 0 end": ""},
+}
+"""Of the functions library: a name, the text that does it, and what stands there without it."""
+
+
+def without(*mechanisms: str) -> str:
+    """Return the functions library with these mechanisms switched off."""
+    source = library_source()
+    for mechanism in mechanisms:
+        for before, after in MECHANISMS[mechanism].items():
+            assert before in source
+            source = source.replace(before, after)
+    return source
+
+
 class Fleet:
     """Processes of `chaos_worker.py`, each started again as soon as it has died."""
 
-    def __init__(self, url: str, log: Path, *, vision: int = 2, songs: int = 2, **given: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        log: Path,
+        *,
+        vision: int = 2,
+        songs: int = 2,
+        every_s: tuple[float, float] = DISTURBED_EVERY_S,
+        **given: Any,
+    ) -> None:
+        """Processes are disturbed at times between these two apart; what else is given is every worker's."""
         self._url = url
+        self._every_s = every_s
         self._log = log
         self._given = given
         self._places = [("vision", n) for n in range(vision)] + [("songs", n) for n in range(songs)]
@@ -59,6 +93,32 @@ class Fleet:
         return sum(map(int, re.findall(rb"entries_taken_over.*?entries=\D*(\d+)", self._log.read_bytes())))
 
     @property
+    def refused(self) -> int:
+        """Outcomes that the server did not take, because the entry had been ended before."""
+        return sum(map(int, re.findall(rb"outcomes_refused n=(\d+)", self._log.read_bytes())))
+
+    def counted(self) -> Counter[str]:
+        """Return the metrics of the workers that have ended by themselves, added up."""
+        sums: Counter[str] = Counter()
+        for line in re.findall(rb"^counted (.*)$", self._log.read_bytes(), re.MULTILINE):
+            sums.update(json.loads(line))
+        return sums
+
+    def figures(self, account: Account, started_s: float) -> dict[str, Any]:
+        """Return what a report says of a storm that began then."""
+        return {
+            "requests": len(account.accepted),
+            "kills": self.deaths,
+            "pauses": self.pauses,
+            "taken_over": self.taken_over,
+            "duplicates_refused": self.refused,
+            "lost": len(account.lost),
+            "answered_twice": len(account.twice),
+            "worst_delay_s": account.worst_delay_s,
+            "seconds": round(time.monotonic() - started_s, 1),
+        }
+
+    @property
     def pids(self) -> list[int]:
         """The processes that run now."""
         with self._lock:
@@ -67,6 +127,8 @@ class Fleet:
     def tend(self) -> None:
         """Start every process that does not run."""
         with self._lock:
+            if self._done.is_set():
+                return
             for place in self._places:
                 process = self._processes.get(place)
                 if process is None or process.poll() is not None:
@@ -108,18 +170,28 @@ class Fleet:
         try:
             yield
         finally:
-            self._done.set()
+            self.stop()
             keeper.join(30)
+
+    def stop(self, limit_s: float = 20) -> None:
+        """Let every process drain and end; none is started again."""
+        self._done.set()
+        with self._lock:
             for process in self._processes.values():
+                process.terminate()
+            until_s = time.monotonic() + limit_s
+            for process in self._processes.values():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.1, until_s - time.monotonic()))
                 process.kill()
                 process.wait()
 
     def _keep(self, disturb: Callable[[Fleet, random.Random], None] | None, dice: random.Random) -> None:
-        next_s = time.monotonic() + dice.uniform(*DISTURBED_EVERY_S)
+        next_s = time.monotonic() + dice.uniform(*self._every_s)
         while not self._done.wait(0.05):
             if disturb is not None and time.monotonic() >= next_s:
                 disturb(self, dice)
-                next_s = time.monotonic() + dice.uniform(*DISTURBED_EVERY_S)
+                next_s = time.monotonic() + dice.uniform(*self._every_s)
             self.tend()
 
 
@@ -160,11 +232,25 @@ class Account:
         return {id: reply.error.code for id, reply in self.answered.items() if reply.error is not None}
 
 
+def _weightless(id: str) -> bytes:
+    return PHOTO
+
+
 class Load:
     """Submits requests as an app does: again with the same id when the server was away or the lane was full."""
 
-    def __init__(self, url: str, name: str = "app", partitions: int = 1, **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str = "app",
+        *,
+        partitions: int = 1,
+        photo: Callable[[str], bytes] = _weightless,
+        **options: Any,
+    ) -> None:
+        """`photo` gives the photo of a request id."""
         self.account = Account()
+        self._photo = photo
         self._client = Client(url, name=name, partitions=partitions)
         self._options: Any = {"timeout_s": 600.0} | options
         self._cursors = {PartitionKeys(partition).replies(name): "-" for partition in range(partitions)}
@@ -183,7 +269,7 @@ class Load:
     def offer(self, id: str) -> bool:
         """Try to queue an id, once; False where the lane is full."""
         try:
-            self._client.submit(PHOTO, id=id, **self._options)
+            self._client.submit(self._photo(id), id=id, **self._options)
         except QueueFull:
             self.account.refused += 1
             return False

@@ -1,6 +1,8 @@
-"""A worker process that may die at any moment: the real loop around a stage of no weight, on a seam that kills.
+"""A worker process that may die at any moment: the real loop around a stage, on a seam that kills.
 
     python chaos_worker.py '{"url": ..., "stage": "vision" | "songs", "consumer": ..., ...}'
+
+The stage is one of no weight, or, where `models` names a folder of model versions, the real one (chaos_stages.py).
 
 The seam is the connection to Redis. It kills its own process, by chance and by name, where a stage's step meets the
 server: after entries were claimed and before we know it, before outcomes are sent, after they were sent and before we
@@ -9,6 +11,7 @@ know it. What a worker has not heard of the server, it cannot have acted on.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -23,6 +26,7 @@ import redis
 from prometheus_client import CollectorRegistry
 from redis.client import Pipeline
 
+from songlens_shared import keys
 from songlens_shared.broker import open_redis
 from songlens_shared.cluster import is_cluster
 from songlens_shared.functions import Delivery
@@ -67,6 +71,8 @@ class MortalPipeline(Pipeline):
         results = super().execute(raise_on_error)
         if ends:
             self.fate.at("sent")
+            if refused := sum(result == 0 for result in results):
+                print(f"outcomes_refused n={refused}", flush=True)
         return results
 
 
@@ -138,23 +144,44 @@ def opened(url: str, fate: Fate) -> redis.Redis:
 def main(given: dict[str, Any]) -> None:
     """Work until SIGTERM, or until fate has it."""
     configure_logging("console")
-    stage, url = given.pop("stage"), given.pop("url")
+    name, url = given.pop("stage"), given.pop("url")
     fate = Fate(given.pop("chance", 0.0), given.pop("points", ()))
-    weightless = WeightlessStage(stage, given.pop("item_s", 0.0))
+    item_s, models, broken = given.pop("item_s", 0.0), given.pop("models", None), given.pop("broken", ())
+    keys.RESULT_TTL_S = given.pop("result_ttl_s", keys.RESULT_TTL_S)
+    keys.REPLIES_MAX_LENGTH = given.pop("replies_max", keys.REPLIES_MAX_LENGTH)
     settings = StageSettings(redis_url=url, **given)
     connection = opened(url, fate)
-    group = VISION_GROUP if stage == "vision" else SONGS_GROUP
-    worker = StageWorker(
-        weightless,
+    group = VISION_GROUP if name == "vision" else SONGS_GROUP
+    registry, kind = CollectorRegistry(), StageWorker
+    stage: Any = WeightlessStage(name, item_s)
+    if models is not None:
+        # Named as text: a worker without weight shall not load torch.
+        real = importlib.import_module("chaos_stages")
+        stage, kind = real.stage(name, connection, models, broken), real.worker_kind(broken)
+    worker = kind(
+        stage,
         settings,
         connection=connection,
-        claims=Claims(connection, inlets=inlets(stage, settings.partitions), group=group, consumer=settings.consumer),
+        claims=Claims(connection, inlets=inlets(name, settings.partitions), group=group, consumer=settings.consumer),
         clock=ServerClock(),
-        metrics=StageMetrics(CollectorRegistry(), stage),
+        metrics=StageMetrics(registry, name),
         pulse=Pulse(settings.stuck_s),
     )
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
+    print("counted " + json.dumps(counted(registry)), flush=True)
+
+
+def counted(registry: CollectorRegistry) -> dict[str, float]:
+    """Return each counter's value: stage, name, label."""
+    return {
+        " ".join(
+            (sample.labels["stage"], sample.name, *(v for k, v in sample.labels.items() if k != "stage"))
+        ): sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
 
 
 if __name__ == "__main__":

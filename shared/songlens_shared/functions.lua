@@ -14,6 +14,46 @@ local function server_ms()
     return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+local MAX_TTL_MS = 7 * 24 * 3600 * 1000
+local MAX_NUMBER = 2 ^ 53
+
+-- Everything that a call could fail by is looked at before its first write: a function that fails later leaves half of
+-- its work behind.
+local function whole(number, least, most) return number and number % 1 == 0 and number >= least and number <= most end
+
+-- Raises BADREQUEST unless these arguments are there, and those are whole numbers from `least` on.
+local function check_args(args, needed, numbers, least)
+    for i = 1, needed do
+        if not args[i] then error({ err = 'BADREQUEST ' .. needed .. ' arguments are needed' }) end
+    end
+    for _, i in ipairs(numbers) do
+        if not whole(tonumber(args[i]), least, MAX_TTL_MS) then
+            error({ err = 'BADREQUEST argument ' .. i .. ' must be a whole number from ' .. least .. ' on' })
+        end
+        args[i] = string.format('%d', tonumber(args[i])) -- 1e3 and 0x10 are numbers to Lua, and none to the server
+    end
+end
+
+-- Raises BADREQUEST for a key that is missing, or that holds something else than a stream.
+local function check_stream(key)
+    local kind = key and redis.call('TYPE', key).ok
+    if kind ~= 'stream' and kind ~= 'none' then error({ err = 'BADREQUEST a key that must be a stream is none' }) end
+end
+
+-- The same for a stream whose payload bytes are counted.
+local function check_counted(stream)
+    check_stream(stream)
+    local bytes = redis.pcall('GET', stream .. ':bytes')
+    if bytes and not (type(bytes) == 'string' and whole(tonumber(bytes), -MAX_NUMBER, MAX_NUMBER)) then
+        error({ err = 'BADREQUEST the counter of a stream is no number' })
+    end
+end
+
+local function check_result(key)
+    local kind = key and redis.call('TYPE', key).ok
+    if kind ~= 'string' and kind ~= 'none' then error({ err = 'BADREQUEST the key of a result is something else' }) end
+end
+
 local function limit(limits_key, lane, what)
     local field = lane .. '.' .. what
     return tonumber(redis.call('HGET', limits_key, field) or DEFAULT_LIMITS[field])
@@ -72,16 +112,12 @@ local function answer(result, replies, channel, id, reply, result_ttl_s, replies
     return 1
 end
 
-local MAX_TTL_MS = 7 * 24 * 3600 * 1000
-
--- What is wrong with the arguments of submit, or nil. Asked before the first write: a function that fails later leaves
--- half of its work behind.
+-- What is wrong with the arguments of submit, or nil.
 local function refusal(lane, ttl_ms, result_ttl_s, noted_s)
     if not DEFAULT_LIMITS[lane .. '.depth'] then return 'unknown lane; use interactive or bulk' end
-    local function whole(number, most) return number and number % 1 == 0 and number >= 1 and number <= most end
-    if not whole(ttl_ms, MAX_TTL_MS) then return 'ttl_ms must be a whole number between 1 and ' .. MAX_TTL_MS end
-    if not whole(result_ttl_s, MAX_TTL_MS) then return 'result_ttl_s must be a whole number of at least 1' end
-    if not whole(noted_s, MAX_TTL_MS) then return 'noted_s must be a whole number of at least 1' end
+    if not whole(ttl_ms, 1, MAX_TTL_MS) then return 'ttl_ms must be a whole number between 1 and ' .. MAX_TTL_MS end
+    if not whole(result_ttl_s, 1, MAX_TTL_MS) then return 'result_ttl_s must be a whole number of at least 1' end
+    if not whole(noted_s, 1, MAX_TTL_MS) then return 'noted_s must be a whole number of at least 1' end
 end
 
 -- KEYS: lane stream, its byte counter, result, limits, place (optional: without it the request cannot be taken out),
@@ -90,6 +126,9 @@ end
 -- Returns {'accepted', server ms, deadline ms} | {'pending', server ms} | {'done', server ms, reply} |
 --         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
 local function submit(keys, args)
+    check_args(args, 6, {}, 1)
+    check_counted(keys[1])
+    check_result(keys[3])
     local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
     local lane, id, client, payload = args[1], args[2], args[3], args[4]
     local ttl_ms, result_ttl_s, noted_s = tonumber(args[5]), tonumber(args[6]), tonumber(args[7] or args[6])
@@ -117,16 +156,28 @@ end
 -- ARGV: group, entry, source payload bytes, id, client, deadline ms, next payload
 -- Returns 1, or 0 where another worker has ended the entry before.
 local function hand_over(keys, args)
+    check_args(args, 7, { 3 }, 0)
+    check_counted(keys[1])
+    check_counted(keys[3])
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     local place = enqueue(keys[3], args[4], args[5], args[6], args[7])
     if keys[5] then redis.call('SET', keys[5], place, 'XX', 'KEEPTTL') end
     return 1
 end
 
+local function check_answer(keys, args)
+    check_args(args, 9, { 3 }, 0)
+    check_args(args, 9, { 7, 8, 9 }, 1)
+    check_counted(keys[1])
+    check_result(keys[3])
+    check_stream(keys[4])
+end
+
 -- KEYS: source stream, its byte counter, result, replies, place (optional)
 -- ARGV: group, entry, source payload bytes, id, reply channel, reply, result_ttl_s, replies_ttl_s, replies_max
 -- Returns 1 when this reply was stored, 0 where the request had been answered or handed over before.
 local function finish(keys, args)
+    check_answer(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     if keys[5] then redis.call('DEL', keys[5]) end
     return answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
@@ -136,6 +187,10 @@ end
 -- ARGV: as finish, then: client, deadline ms, stage, error, deliveries, dead_max, source payload, dead_ttl_s (optional)
 -- Returns 1 when the entry became a dead letter.
 local function bury(keys, args)
+    check_answer(keys, args)
+    check_args(args, 16, { 15 }, 1)
+    if args[17] then check_args(args, 17, { 17 }, 1) end
+    check_stream(keys[5])
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     redis.call('XADD', keys[5], 'MAXLEN', '~', args[15], '*', 'm', args[16], 'id', args[4], 'client', args[10],
         'deadline', args[11], 'stage', args[12], 'error', args[13], 'deliveries', args[14], 'source', keys[1])
@@ -160,6 +215,7 @@ end
 -- Takes a request out, wherever it lies, and answers it. A worker that holds it finds nothing left to end.
 -- Returns 1, 0 where it has been answered, or -1 where no such request is known.
 local function cancel(keys, args)
+    check_args(args, 7, { 3, 4, 5 }, 1)
     local stored, seen = redis.call('GET', keys[1]), args[8]
     if not seen and not stored then return -1 end
     if not seen and stored ~= '' then return 0 end
@@ -172,11 +228,16 @@ local function cancel(keys, args)
     end
     local entry, fields = found[1], {}
     for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
+    local partition = string.match(stream, '^[^}]*}')
+    if not (partition and fields.m and fields.client) then
+        return redis.error_reply('BADREQUEST the entry of this request was not written by songlens_submit')
+    end
+    check_counted(stream)
+    check_stream(partition .. ':replies:' .. fields.client)
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
     remove(stream, entry, #fields.m)
     redis.call('DEL', keys[2])
-    local partition = string.match(stream, '^[^}]*}')
     return answer(keys[1], partition .. ':replies:' .. fields.client, partition .. ':reply:' .. fields.client,
         args[1], args[2], args[3], args[4], args[5])
 end
@@ -186,10 +247,16 @@ end
 -- Puts a dead letter back at the start of its stage with a new deadline; its error reply makes room for a new one.
 -- Returns 1, or 0 where there is no such dead letter.
 local function replay(keys, args)
+    check_args(args, 3, { 2, 3 }, 1)
+    check_counted(keys[2])
+    check_result(keys[4])
     local found = redis.call('XRANGE', keys[1], args[1], args[1])
     if not found[1] then return 0 end
     local letter, fields = {}, found[1][2]
     for i = 1, #fields, 2 do letter[fields[i]] = fields[i + 1] end
+    if not (letter.id and letter.client and letter.m) then
+        return redis.error_reply('BADREQUEST the dead letter was not written by songlens_bury')
+    end
     local ttl_ms, now = tonumber(args[2]), server_ms()
     local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', now + ttl_ms), letter.m)
     local kept_ms = ttl_ms + tonumber(args[3]) * 1000

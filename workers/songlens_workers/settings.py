@@ -67,7 +67,9 @@ class StageSettings(BaseSettings):
     )
     dead_ttl_s: int = Field(DEAD_TTL_S, ge=1, description="Seconds that a dead letter is kept.")
     drain_s: float = Field(30.0, ge=0, description="How long a stopping worker may finish what it holds.")
-    stuck_s: float = Field(60.0, gt=0, description="A worker whose loop stood still for so long is not ready.")
+    stuck_s: float = Field(
+        60.0, gt=0, description="A step that takes longer hangs: the worker is not ready, and the entries go to others."
+    )
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port of /metrics, /live and /ready; 0 takes a free one, none serves nothing."
     )

@@ -20,10 +20,22 @@ class Pulse:
         self._stuck_s = stuck_s
         self._clock = clock
         self._last: dict[str, float] = {}
+        self._changing = threading.Lock()
 
     def beat(self, loop: str) -> None:
         """A loop has just completed a round."""
-        self._last[loop] = self._clock()
+        with self._changing:
+            self._last[loop] = self._clock()
+
+    def rest(self, loop: str) -> None:
+        """A loop has nothing to do, and nobody waits for its next round."""
+        with self._changing:
+            self._last.pop(loop, None)
+
+    def stands_still(self, loop: str) -> bool:
+        """Say whether a loop that has something to do completed no round for too long."""
+        last = self._last.get(loop)
+        return last is not None and self._clock() - last > self._stuck_s
 
     def faults(self) -> list[str]:
         """Return a sentence for each loop that stands still."""
@@ -36,8 +48,8 @@ class Pulse:
 
     def excuse(self) -> None:
         """Count every loop's time from now: what it waits for is not its fault."""
-        for loop in self._last.copy():
-            self.beat(loop)
+        with self._changing:
+            self._last = dict.fromkeys(self._last, self._clock())
 
 
 class HealthServer:

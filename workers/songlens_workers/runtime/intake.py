@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 import redis
@@ -22,6 +22,8 @@ from songlens_workers.runtime.ending import Ending
 from songlens_workers.runtime.in_flight import InFlight
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience
+from songlens_workers.runtime.pool import Pool
+from songlens_workers.runtime.preparing import Preparing
 from songlens_workers.runtime.stage import Outcome, Stage, Work
 from songlens_workers.settings import StageSettings
 
@@ -64,9 +66,11 @@ class Intake(Generic[P]):
         ending: Ending,
         metrics: StageMetrics,
         patience: Patience,
-        pool: ThreadPoolExecutor,
+        pool: Pool,
+        preparing: Preparing,
         ready: Callable[[Prepared[P]], None],
         stopping: Callable[[], bool],
+        stuck: Callable[[], bool],
     ) -> None:
         self._stage = stage
         self._settings = settings
@@ -77,8 +81,10 @@ class Intake(Generic[P]):
         self._metrics = metrics
         self._patience = patience
         self._pool = pool
+        self._preparing = preparing
         self._ready = ready
         self._stopping = stopping
+        self._stuck = stuck
         self._look_again_s = float("-inf")
         self._backlog = False
         self._broken: BaseException | None = None
@@ -87,6 +93,10 @@ class Intake(Generic[P]):
         """Claim what there is room for, waiting a moment for it. Raises what went wrong in the pool, if anything."""
         if self._broken is not None:
             raise self._broken
+        self._give_up_hung()
+        if self._stuck():
+            time.sleep(_ROOM_WAIT_S)
+            return
         room = self._in_flight.wait_for_room(_ROOM_WAIT_S)
         if room > 0:
             self._accept(self._patience.until_done(lambda: self._claim(room)))
@@ -95,6 +105,12 @@ class Intake(Generic[P]):
         """Take in what has been claimed and not yet looked at, and claim nothing any more."""
         with suppress(*RedisFault):
             self._accept(self._claims.leave())
+
+    def _give_up_hung(self) -> None:
+        """What hangs here may go well elsewhere; what hangs everywhere becomes a dead letter."""
+        for delivery in self._preparing.newly_hung():
+            _log.error("prepare_hangs", stage=self._stage.name, request=delivery.request_id)
+            self._ending.fail(delivery, f"preparing the entry took longer than {self._settings.stuck_s:g} s")
 
     def _claim(self, room: int) -> list[Delivery]:
         if self._stopping():
@@ -115,7 +131,11 @@ class Intake(Generic[P]):
         if now_s < self._look_again_s:
             return []
         idle_ms = self._settings.takeover_ms
-        abandoned = self._claims.abandoned(idle_ms, _TAKEOVER_PAGE)
+        abandoned = [
+            entry
+            for entry in self._claims.abandoned(idle_ms, _TAKEOVER_PAGE)
+            if not self._preparing.left_to_others(entry.stream, entry.entry_id)
+        ]
         taken = self._claims.take_over(self._one_suspect(abandoned)[:room], idle_ms)
         self._backlog = bool(abandoned)
         self._look_again_s = now_s + (_BACKLOG_EVERY_S if self._backlog else _TAKEOVER_EVERY_S)
@@ -145,10 +165,18 @@ class Intake(Generic[P]):
             if delivery.deliveries > self._settings.max_deliveries:
                 self._ending.bury(delivery, f"delivered {delivery.deliveries} times and never finished")
             else:
-                self._pool.submit(self._prepare, Work(delivery, claimed_ms)).add_done_callback(self._watch)
+                self._pool.submit(partial(self._prepare, Work(delivery, claimed_ms)))
         self._metrics.in_flight(len(self._in_flight))
 
     def _prepare(self, work: Work) -> None:
+        """What a pool's task raises is seen by nobody else, and its entry would be renewed for ever."""
+        try:
+            with self._preparing.preparing(work.delivery):
+                self._prepare_one(work)
+        except BaseException as error:
+            self._broken = error
+
+    def _prepare_one(self, work: Work) -> None:
         delivery = work.delivery
         self._metrics.waited(work.queue_ms)
         try:
@@ -160,14 +188,12 @@ class Intake(Generic[P]):
             self._ending.finish([(delivery, error)])
         except Exception:
             _log.exception("prepare_failed", stage=self._stage.name, request=delivery.request_id)
-            self._ending.fail(delivery, "the entry could not be prepared")
+            if not self._preparing.given_up():
+                self._ending.fail(delivery, "the entry could not be prepared")
         else:
+            if self._preparing.given_up():
+                return  # it is in other hands; a late outcome would do no harm, and only cost a batch its place
             if isinstance(prepared, Outcome):
                 self._ending.finish([(delivery, prepared)])
             else:
                 self._ready(Prepared(work, prepared))
-
-    def _watch(self, preparing: Future[None]) -> None:
-        """What a pool's task raises is seen by nobody else, and its entry would be renewed for ever."""
-        if not preparing.cancelled():
-            self._broken = preparing.exception() or self._broken

@@ -2,11 +2,14 @@
 
 Now and then it also asks for the server's time, and deletes the dead letters that are past theirs: the next one, which
 would do the same, may never come.
+
+A worker that is stuck renews nothing: what it holds is better off with another.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import redis
 import structlog
@@ -33,6 +36,7 @@ class Keeper:
         claims: Claims,
         clock: ServerClock,
         in_flight: InFlight,
+        stuck: Callable[[], bool],
     ) -> None:
         self._redis = connection
         self._settings = settings
@@ -40,12 +44,14 @@ class Keeper:
         self._clock = clock
         self._in_flight = in_flight
         self._dead = DeadLetters(connection, partitions=settings.partitions)
+        self._stuck = stuck
         self._synced_s = time.monotonic()
 
     def round(self) -> None:
         """Renew every entry held. A server that is away is left to intake and outbox to outlast and report."""
         try:
-            self._claims.renew(self._in_flight.held)
+            if not self._stuck():
+                self._claims.renew(self._in_flight.held)
             if time.monotonic() - self._synced_s >= _SYNC_EVERY_S:
                 self._clock.sync(self._redis)
                 self._dead.trim(self._clock.now_ms() - self._settings.dead_ttl_s * 1000)

@@ -34,7 +34,7 @@ class StageMetrics:
         )
         self._late = Counter(
             "songlens_deliveries_refused",
-            "Outcomes refused because another worker's came first.",
+            "Outcomes that came second: after another worker's, or after our own when its confirmation was lost.",
             ["stage"],
             registry=registry,
         )

@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import redis
@@ -31,11 +30,14 @@ from songlens_workers.runtime.keeper import Keeper
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.outbox import Outbox
 from songlens_workers.runtime.patience import GivenUp, Patience
+from songlens_workers.runtime.pool import Pool
+from songlens_workers.runtime.preparing import Preparing
 from songlens_workers.runtime.stage import Outcome, Stage
 from songlens_workers.settings import StageSettings
 
 P = TypeVar("P")
 
+_BATCH_LOOP = "batch"
 _IDLE_S = 0.2
 _log = structlog.get_logger()
 
@@ -63,6 +65,7 @@ class StageWorker(Generic[P]):
         self._pulse = pulse
         self._patience = Patience(stage.name, pulse)
         self._in_flight = InFlight(settings.max_in_flight)
+        self._preparing = Preparing(pulse, threads=settings.prepare_threads, stuck_s=settings.stuck_s)
         self._ending = Ending(
             settings,
             outbox=Outbox(connection, settings, stage=stage.name, metrics=metrics, patience=self._patience),
@@ -90,7 +93,7 @@ class StageWorker(Generic[P]):
 
     def run(self) -> None:
         """Work until `stop` is called. Whatever is left past the drain limit is given back for another worker."""
-        pool = ThreadPoolExecutor(self._settings.prepare_threads, thread_name_prefix="prepare")
+        pool = Pool(self._settings.prepare_threads, "prepare")
         intake = threading.Thread(target=self._guarded, args=(lambda: self._take_in(pool),), name="intake")
         keeper = threading.Thread(target=self._guarded, args=(self._keep,), name="keeper")
         keeper.start()
@@ -118,6 +121,10 @@ class StageWorker(Generic[P]):
     def _stopping(self) -> bool:
         return self._drain_until_s < float("inf")
 
+    def _stuck(self) -> bool:
+        """Say whether nothing that this worker holds can get on."""
+        return self._pulse.stands_still(_BATCH_LOOP) or self._preparing.all_hung()
+
     def _open(self) -> None:
         def attempt() -> None:
             if self._stopping():
@@ -128,7 +135,7 @@ class StageWorker(Generic[P]):
         self._patience.until_done(attempt)
         _log.info("worker_started", stage=self._stage.name, consumer=self._settings.consumer)
 
-    def _close(self, pool: ThreadPoolExecutor, threads: Sequence[threading.Thread]) -> None:
+    def _close(self, pool: Pool, threads: Sequence[threading.Thread]) -> None:
         self._drain_until_s = min(self._drain_until_s, time.monotonic())
         self._done.set()
         self._patience.give_up()
@@ -136,14 +143,14 @@ class StageWorker(Generic[P]):
             if thread.ident is not None:
                 thread.join()
         # An entry whose preparing hangs must not hang the worker: it is given back with the others.
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close()
         try:
             self._claims.give_back(self._in_flight.held(), self._settings.takeover_ms)
         except RedisFault as error:
             # They look abandoned soon enough without it.
             _log.debug("entries_not_given_back", stage=self._stage.name, error=type(error).__name__)
 
-    def _take_in(self, pool: ThreadPoolExecutor) -> None:
+    def _take_in(self, pool: Pool) -> None:
         intake = Intake(
             self._stage,
             self._settings,
@@ -154,8 +161,10 @@ class StageWorker(Generic[P]):
             metrics=self._metrics,
             patience=self._patience,
             pool=pool,
+            preparing=self._preparing,
             ready=self._ready.put,
             stopping=self._stopping,
+            stuck=self._stuck,
         )
         while not self._stopping():
             intake.round()
@@ -163,7 +172,14 @@ class StageWorker(Generic[P]):
         intake.leave()
 
     def _keep(self) -> None:
-        keeper = Keeper(self._redis, self._settings, claims=self._claims, clock=self._clock, in_flight=self._in_flight)
+        keeper = Keeper(
+            self._redis,
+            self._settings,
+            claims=self._claims,
+            clock=self._clock,
+            in_flight=self._in_flight,
+            stuck=self._stuck,
+        )
         while not self._done.wait(self._settings.heartbeat_ms / 1000):
             keeper.round()
             if time.monotonic() >= self._drain_until_s:
@@ -176,7 +192,7 @@ class StageWorker(Generic[P]):
             batch = self._batcher.release(draining=self._stopping())
             if batch is not None:
                 self._run_batch(batch)
-            self._pulse.beat("batch")
+            self._pulse.beat(_BATCH_LOOP)
 
     def _drained(self, intake: threading.Thread) -> bool:
         if not self._stopping():
@@ -221,6 +237,7 @@ class StageWorker(Generic[P]):
         """Run a batch; one that fails is halved until the entry that breaks it stands alone."""
         deliveries = [prepared.work.delivery for prepared in batch]
         items = [prepared.item for prepared in batch]
+        self._pulse.beat(_BATCH_LOOP)  # halves take their time one after the other
         try:
             # A stage that reads from Redis may find it away, and no entry is to blame for that.
             return list(zip(deliveries, self._patience.until_done(lambda: self._stage.run(items)), strict=True))
