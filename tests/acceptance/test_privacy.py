@@ -11,7 +11,7 @@ import secrets
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -331,8 +331,10 @@ def test_a_photo_leaves_the_append_only_file_when_it_is_rewritten(tmp_path: Path
             assert client.submit(jpeg(photo)).cancel()
 
         def in_files() -> bool:
-            files = (path for path in tmp_path.rglob("appendonly*") if path.is_file())
-            return any(photo.encode() in path.read_bytes() for path in files)
+            while True:
+                with suppress(FileNotFoundError):  # deleted between two looks
+                    files = [path.read_bytes() for path in tmp_path.rglob("appendonly*") if path.is_file()]
+                    return any(photo.encode() in file for file in files)
 
         assert in_files()
         connection.bgrewriteaof()
