@@ -34,10 +34,14 @@ local function check_args(args, needed, numbers, least)
     end
 end
 
+local function can_be_stream(key)
+    local kind = key and redis.call('TYPE', key).ok
+    return kind == 'stream' or kind == 'none'
+end
+
 -- Raises BADREQUEST for a key that is missing, or that holds something else than a stream.
 local function check_stream(key)
-    local kind = key and redis.call('TYPE', key).ok
-    if kind ~= 'stream' and kind ~= 'none' then error({ err = 'BADREQUEST a key that must be a stream is none' }) end
+    if not can_be_stream(key) then error({ err = 'BADREQUEST a key that must be a stream is none' }) end
 end
 
 -- The same for a stream whose payload bytes are counted.
@@ -101,13 +105,15 @@ local function note(user, id, client, now, kept_ms)
     if redis.call('PTTL', user) < kept_ms then redis.call('PEXPIRE', user, kept_ms) end
 end
 
--- Stores the one reply of a request and tells its client.
+-- Stores the one reply of a request and tells its client. A client whose channel is no stream can still fetch it by id.
 local function answer(result, replies, channel, id, reply, result_ttl_s, replies_ttl_s, replies_max)
     if redis.call('STRLEN', result) > 0 then return 0 end
     redis.call('SET', result, reply, 'EX', result_ttl_s)
-    redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', reply)
-    trim_by_age(replies, replies_ttl_s)
-    redis.call('EXPIRE', replies, replies_ttl_s)
+    if can_be_stream(replies) then
+        redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', reply)
+        trim_by_age(replies, replies_ttl_s)
+        redis.call('EXPIRE', replies, replies_ttl_s)
+    end
     redis.call('SPUBLISH', channel, reply)
     return 1
 end
@@ -170,7 +176,6 @@ local function check_answer(keys, args)
     check_args(args, 9, { 7, 8, 9 }, 1)
     check_counted(keys[1])
     check_result(keys[3])
-    check_stream(keys[4])
 end
 
 -- KEYS: source stream, its byte counter, result, replies, place (optional)
@@ -233,7 +238,6 @@ local function cancel(keys, args)
         return redis.error_reply('BADREQUEST the entry of this request was not written by songlens_submit')
     end
     check_counted(stream)
-    check_stream(partition .. ':replies:' .. fields.client)
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
     remove(stream, entry, #fields.m)
