@@ -34,24 +34,29 @@ local function check_args(args, needed, numbers, least)
     end
 end
 
--- Raises BADREQUEST for a key that is missing, or that holds something else than a stream.
-local function check_stream(key)
-    local kind = key and redis.call('TYPE', key).ok
-    if kind ~= 'stream' and kind ~= 'none' then error({ err = 'BADREQUEST a key that must be a stream is none' }) end
-end
+-- Raise for a key that is missing, or that holds something else. Not by TYPE, which no role of ours may call.
+local function check_stream(key) redis.call('XLEN', key) end
+local function check_string(key) redis.call('STRLEN', key) end
 
--- The same for a stream whose payload bytes are counted.
-local function check_counted(stream)
-    check_stream(stream)
-    local bytes = redis.pcall('GET', stream .. ':bytes')
-    if bytes and not (type(bytes) == 'string' and whole(tonumber(bytes), -MAX_NUMBER, MAX_NUMBER)) then
+-- The same for the stream at position `i`, whose payload bytes are counted by the next key.
+local function check_counted(keys, i)
+    check_stream(keys[i])
+    if keys[i + 1] ~= keys[i] .. ':bytes' then
+        error({ err = 'BADREQUEST the counter of a stream must have its name and :bytes' })
+    end
+    local bytes = redis.call('GET', keys[i + 1])
+    if bytes and not whole(tonumber(bytes), -MAX_NUMBER, MAX_NUMBER) then
         error({ err = 'BADREQUEST the counter of a stream is no number' })
     end
 end
 
-local function check_result(key)
-    local kind = key and redis.call('TYPE', key).ok
-    if kind ~= 'string' and kind ~= 'none' then error({ err = 'BADREQUEST the key of a result is something else' }) end
+-- Raises BADREQUEST where one key is given for two things.
+local function check_distinct(keys)
+    local seen = {}
+    for _, key in ipairs(keys) do
+        if seen[key] then error({ err = 'BADREQUEST one key is given twice' }) end
+        seen[key] = true
+    end
 end
 
 local function limit(limits_key, lane, what)
@@ -112,8 +117,10 @@ end
 --         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
 local function submit(keys, args)
     check_args(args, 6, {}, 1)
-    check_counted(keys[1])
-    check_result(keys[3])
+    check_distinct(keys)
+    check_counted(keys, 1)
+    check_string(keys[3])
+    if keys[5] then check_string(keys[5]) end
     local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
     local lane, id, client, payload = args[1], args[2], args[3], args[4]
     local ttl_ms, result_ttl_s = tonumber(args[5]), tonumber(args[6])
@@ -141,8 +148,10 @@ end
 -- Returns 1, or 0 where another worker has ended the entry before.
 local function hand_over(keys, args)
     check_args(args, 7, { 3 }, 0)
-    check_counted(keys[1])
-    check_counted(keys[3])
+    check_distinct({ keys[2], keys[3] }) -- a stage may hand over to its own stream
+    check_counted(keys, 1)
+    check_counted(keys, 3)
+    if keys[5] then check_string(keys[5]) end
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     local place = enqueue(keys[3], args[4], args[5], args[6], args[7])
     if keys[5] then redis.call('SET', keys[5], place, 'XX', 'KEEPTTL') end
@@ -152,8 +161,9 @@ end
 local function check_answer(keys, args)
     check_args(args, 9, { 3 }, 0)
     check_args(args, 9, { 7, 8, 9 }, 1)
-    check_counted(keys[1])
-    check_result(keys[3])
+    check_distinct(keys)
+    check_counted(keys, 1)
+    check_string(keys[3])
     check_stream(keys[4])
 end
 
@@ -190,6 +200,7 @@ end
 -- Returns 1, 0 where it has been answered, or -1 where no such request is known.
 local function cancel(keys, args)
     check_args(args, 7, { 3, 4, 5 }, 1)
+    check_distinct(keys)
     local stored = redis.call('GET', keys[1])
     if not stored then return -1 end
     if stored ~= '' then return 0 end
@@ -205,7 +216,7 @@ local function cancel(keys, args)
     if not (partition and fields.m and fields.client) then
         return redis.error_reply('BADREQUEST the entry of this request was not written by songlens_submit')
     end
-    check_counted(stream)
+    check_counted({ stream, stream .. ':bytes' }, 1)
     check_stream(partition .. ':replies:' .. fields.client)
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
@@ -221,8 +232,10 @@ end
 -- Returns 1, or 0 where there is no such dead letter.
 local function replay(keys, args)
     check_args(args, 3, { 2, 3 }, 1)
-    check_counted(keys[2])
-    check_result(keys[4])
+    check_distinct(keys)
+    check_counted(keys, 2)
+    check_string(keys[4])
+    if keys[5] then check_string(keys[5]) end
     local found = redis.call('XRANGE', keys[1], args[1], args[1])
     if not found[1] then return 0 end
     local letter, fields = {}, found[1][2]
