@@ -34,28 +34,31 @@ local function check_args(args, needed, numbers, least)
     end
 end
 
-local function can_be_stream(key)
-    local kind = key and redis.call('TYPE', key).ok
-    return kind == 'stream' or kind == 'none'
-end
+-- Raise for a key that is missing, or that holds something else. Not by TYPE, which no role of ours may call.
+local function check_stream(key) redis.call('XLEN', key) end
+local function check_string(key) redis.call('STRLEN', key) end
 
--- Raises BADREQUEST for a key that is missing, or that holds something else than a stream.
-local function check_stream(key)
-    if not can_be_stream(key) then error({ err = 'BADREQUEST a key that must be a stream is none' }) end
-end
+local function can_be_stream(key) return key and type(redis.pcall('XLEN', key)) == 'number' end
 
--- The same for a stream whose payload bytes are counted.
-local function check_counted(stream)
-    check_stream(stream)
-    local bytes = redis.pcall('GET', stream .. ':bytes')
-    if bytes and not (type(bytes) == 'string' and whole(tonumber(bytes), -MAX_NUMBER, MAX_NUMBER)) then
+-- The same for the stream at position `i`, whose payload bytes are counted by the next key.
+local function check_counted(keys, i)
+    check_stream(keys[i])
+    if keys[i + 1] ~= keys[i] .. ':bytes' then
+        error({ err = 'BADREQUEST the counter of a stream must have its name and :bytes' })
+    end
+    local bytes = redis.call('GET', keys[i + 1])
+    if bytes and not whole(tonumber(bytes), -MAX_NUMBER, MAX_NUMBER) then
         error({ err = 'BADREQUEST the counter of a stream is no number' })
     end
 end
 
-local function check_result(key)
-    local kind = key and redis.call('TYPE', key).ok
-    if kind ~= 'string' and kind ~= 'none' then error({ err = 'BADREQUEST the key of a result is something else' }) end
+-- Raises BADREQUEST where one key is given for two things.
+local function check_distinct(keys)
+    local seen = {}
+    for _, key in ipairs(keys) do
+        if seen[key] then error({ err = 'BADREQUEST one key is given twice' }) end
+        seen[key] = true
+    end
 end
 
 local function limit(limits_key, lane, what)
@@ -98,7 +101,8 @@ local function trim_by_age(stream, kept_s)
     redis.call('XTRIM', stream, 'MINID', string.format('%d', server_ms() - tonumber(kept_s) * 1000))
 end
 
--- Notes a request under its user, for as long as anything of it may be kept.
+-- Notes a request under its user, for as long as anything of it may be kept. Called before anything else is written,
+-- for it fails where the key is something else.
 local function note(user, id, client, now, kept_ms)
     redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
     redis.call('ZADD', user, now + kept_ms, id .. ' ' .. client)
@@ -133,8 +137,10 @@ end
 --         {'full', retry_after_ms, depth, bytes}; the error BADREQUEST for a lane or time that cannot be
 local function submit(keys, args)
     check_args(args, 6, {}, 1)
-    check_counted(keys[1])
-    check_result(keys[3])
+    check_distinct(keys)
+    check_counted(keys, 1)
+    check_string(keys[3])
+    if keys[5] then check_string(keys[5]) end
     local stream, counter, result, limits = keys[1], keys[2], keys[3], keys[4]
     local lane, id, client, payload = args[1], args[2], args[3], args[4]
     local ttl_ms, result_ttl_s, noted_s = tonumber(args[5]), tonumber(args[6]), tonumber(args[7] or args[6])
@@ -149,12 +155,11 @@ local function submit(keys, args)
     if depth + 1 > limit(limits, lane, 'depth') or waiting + #payload > limit(limits, lane, 'bytes') then
         return {'full', retry_after_ms(stream, now), depth, waiting}
     end
-    local deadline = now + ttl_ms
+    local deadline, kept_ms = now + ttl_ms, ttl_ms + result_ttl_s * 1000
+    if keys[6] then note(keys[6], id, client, now, kept_ms + noted_s * 1000) end
     local place = enqueue(stream, id, client, string.format('%d', deadline), payload)
-    local kept_ms = ttl_ms + result_ttl_s * 1000
     redis.call('SET', result, '', 'PX', kept_ms)
     if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
-    if keys[6] then note(keys[6], id, client, now, kept_ms + noted_s * 1000) end
     return {'accepted', now, deadline}
 end
 
@@ -163,8 +168,10 @@ end
 -- Returns 1, or 0 where another worker has ended the entry before.
 local function hand_over(keys, args)
     check_args(args, 7, { 3 }, 0)
-    check_counted(keys[1])
-    check_counted(keys[3])
+    check_distinct({ keys[2], keys[3] }) -- a stage may hand over to its own stream
+    check_counted(keys, 1)
+    check_counted(keys, 3)
+    if keys[5] then check_string(keys[5]) end
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     local place = enqueue(keys[3], args[4], args[5], args[6], args[7])
     if keys[5] then redis.call('SET', keys[5], place, 'XX', 'KEEPTTL') end
@@ -174,8 +181,9 @@ end
 local function check_answer(keys, args)
     check_args(args, 9, { 3 }, 0)
     check_args(args, 9, { 7, 8, 9 }, 1)
-    check_counted(keys[1])
-    check_result(keys[3])
+    check_distinct(keys)
+    check_counted(keys, 1)
+    check_string(keys[3])
 end
 
 -- KEYS: source stream, its byte counter, result, replies, place (optional)
@@ -221,6 +229,7 @@ end
 -- Returns 1, 0 where it has been answered, or -1 where no such request is known.
 local function cancel(keys, args)
     check_args(args, 7, { 3, 4, 5 }, 1)
+    check_distinct(keys)
     local stored, seen = redis.call('GET', keys[1]), args[8]
     if not seen and not stored then return -1 end
     if not seen and stored ~= '' then return 0 end
@@ -237,7 +246,7 @@ local function cancel(keys, args)
     if not (partition and fields.m and fields.client) then
         return redis.error_reply('BADREQUEST the entry of this request was not written by songlens_submit')
     end
-    check_counted(stream)
+    check_counted({ stream, stream .. ':bytes' }, 1)
     redis.call('XACK', stream, args[6], entry)
     redis.call('XACK', stream, args[7], entry)
     remove(stream, entry, #fields.m)
@@ -252,8 +261,10 @@ end
 -- Returns 1, or 0 where there is no such dead letter.
 local function replay(keys, args)
     check_args(args, 3, { 2, 3 }, 1)
-    check_counted(keys[2])
-    check_result(keys[4])
+    check_distinct(keys)
+    check_counted(keys, 2)
+    check_string(keys[4])
+    if keys[5] then check_string(keys[5]) end
     local found = redis.call('XRANGE', keys[1], args[1], args[1])
     if not found[1] then return 0 end
     local letter, fields = {}, found[1][2]
@@ -262,11 +273,11 @@ local function replay(keys, args)
         return redis.error_reply('BADREQUEST the dead letter was not written by songlens_bury')
     end
     local ttl_ms, now = tonumber(args[2]), server_ms()
-    local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', now + ttl_ms), letter.m)
     local kept_ms = ttl_ms + tonumber(args[3]) * 1000
+    if keys[6] then note(keys[6], letter.id, letter.client, now, kept_ms + tonumber(args[4] or args[3]) * 1000) end
+    local place = enqueue(keys[2], letter.id, letter.client, string.format('%d', now + ttl_ms), letter.m)
     redis.call('SET', keys[4], '', 'PX', kept_ms)
     if keys[5] then redis.call('SET', keys[5], place, 'PX', kept_ms) end
-    if keys[6] then note(keys[6], letter.id, letter.client, now, kept_ms + tonumber(args[4] or args[3]) * 1000) end
     redis.call('XDEL', keys[1], args[1])
     return 1
 end

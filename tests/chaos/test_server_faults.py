@@ -70,7 +70,7 @@ def test_a_server_that_dies_loses_nothing_it_has_accepted(
     mortal: MortalBroker, tmp_path: Path, long: bool, report: Any
 ) -> None:
     """Killed under load and started again from its append-only file: every accepted request is answered, once."""
-    requests, restarts = (5000, 8) if long else (600, 2)
+    requests, restarts, started_s = *((5000, 8) if long else (600, 2)), time.monotonic()
     log = tmp_path / "workers.log"
     account = restarts_under_load(mortal, log, requests=requests, restarts=restarts, limit_s=120)
     report(
@@ -79,6 +79,7 @@ def test_a_server_that_dies_loses_nothing_it_has_accepted(
         lost=len(account.lost),
         answered_twice=len(account.twice),
         worst_delay_s=account.worst_delay_s,
+        seconds=round(time.monotonic() - started_s, 1),
     )
     assert (account.lost, account.twice, account.failed, account.left) == (set(), set(), {}, {})
 
@@ -96,7 +97,7 @@ def test_a_server_that_stands_still(
     broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path, long: bool, report: Any
 ) -> None:
     """Stopped for longer than every time-out under load, and then continued: nothing is lost, nothing doubled."""
-    requests, still_s = (3000, 20) if long else (400, 7)
+    requests, still_s, started_s = *((3000, 20) if long else (400, 7)), time.monotonic()
     fleet, load = Fleet(broker.url, tmp_path / "workers.log", item_s=0.002, **SETTINGS), Load(broker.url)
     submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
     with fleet.running():
@@ -110,12 +111,6 @@ def test_a_server_that_stands_still(
         account = load.wait(connection, limit_s=120)
         left = left_over(connection)
     load.close()
-    report(
-        requests=len(account.accepted),
-        still_s=still_s,
-        lost=len(account.lost),
-        answered_twice=len(account.twice),
-        worst_delay_s=account.worst_delay_s,
-    )
+    report(still_s=still_s, **fleet.figures(account, started_s))
     assert len(account.accepted) == requests
     assert (account.lost, account.twice, account.failed, left) == (set(), set(), {}, {})

@@ -15,7 +15,7 @@ from songlens_shared import functions
 from songlens_shared.broker import connect, load_functions
 from songlens_shared.codec import decode_reply, decode_request, encode_reply, encode_request
 from songlens_shared.errors import Cancelled, InternalError
-from songlens_shared.functions import Delivery
+from songlens_shared.functions import Call, Delivery
 from songlens_shared.keys import (
     BULK,
     INTERACTIVE,
@@ -265,6 +265,28 @@ def test_finish_only_once(connection: redis.Redis) -> None:
     assert functions.finish(delivery, ok(model="second")).on(connection) == 0
     assert connection.get(AT.result("r1")) == ok(model="first")
     assert replies(connection) == [(b"r1", ok(model="first"))]
+    assert_flat(connection, delivery.stream)
+
+
+@pytest.mark.parametrize(
+    ("key", "argument", "value"),
+    [(None, 2, "many"), (None, 6, "1e-3"), (None, 8, ""), (0, None, "text"), (2, None, "list"), (3, None, "text")],
+)
+def test_a_call_that_cannot_be_done_changes_nothing(
+    connection: redis.Redis, key: int | None, argument: int | None, value: str
+) -> None:
+    """A key of another type or an argument that is no number is refused before the entry is touched."""
+    delivery = submitted(connection)
+    connection.set("text", "some text")
+    connection.rpush("list", "a")
+    call = functions.finish(delivery, ok())
+    keys = tuple(value if position == key else name for position, name in enumerate(call.keys))
+    args = tuple(value if position == argument else given for position, given in enumerate(call.args))
+    with pytest.raises(redis.ResponseError, match=r"BADREQUEST|WRONGTYPE"):
+        Call(call.function, keys, args).on(connection)
+    assert connection.get(AT.result("r1")) == b""
+    assert connection.xpending(delivery.stream, VISION_GROUP)["pending"] == 1
+    assert call.on(connection) == 1
     assert_flat(connection, delivery.stream)
 
 
