@@ -12,11 +12,15 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from rq import Queue, SimpleWorker
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
 
 from songlens import Cancelled, Client
 from songlens_shared import keys
 from songlens_shared.broker import connect
 from songlens_shared.keys import LIBRARY, ModelKeys, PartitionKeys
+from songlens_training.model.publish import publish_model
 from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 
@@ -25,7 +29,7 @@ from .conftest import START_LIMIT_S, Model, songlens
 USERS = Path(__file__).parents[2] / "ops" / "redis" / "users.acl"
 PASSWORD = "a password / with # signs"
 AT = PartitionKeys()
-ROLES = ("client", "vision", "songs", "operator", "metrics")
+ROLES = ("client", "vision", "songs", "jobs", "operator", "metrics")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,20 @@ def test_each_role_can_do_its_work(guarded: EmbeddedBroker, workers: list[Path],
         assert quote(PASSWORD, safe="") not in log.read_text("utf-8")
 
 
+def test_jobs_run_and_send_photos(guarded: EmbeddedBroker, workers: list[Path], model: Model) -> None:
+    """An RQ worker takes a job and keeps its result, in JSON; a job publishes, and gets songs for photos."""
+    url = address(guarded, "jobs")
+    with connect(url) as connection:
+        queue = Queue("songlens", connection=connection, serializer=JSONSerializer)
+        job = queue.enqueue("operator.add", 1, 2)
+        assert SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True)
+        assert (job.get_status(), job.return_value()) == (JobStatus.FINISHED, 3)
+        assert publish_model(model.store, model.version, connection).version == model.version
+    with Client(url) as client:
+        photo = next((model.catalogue / "images").rglob("*.jpg"))
+        assert len(client.recommend(photo, lane="bulk", timeout_s=START_LIMIT_S).songs) == 10
+
+
 def test_a_waiting_request_is_cancelled_by_its_client(guarded: EmbeddedBroker, workers: list[Path]) -> None:
     """Also while the request lies in the bulk lane."""
     with Client(address(guarded, "client")) as client:
@@ -134,6 +152,14 @@ FORBIDDEN: dict[str, list[tuple[Any, ...]]] = {
         ("XREADGROUP", "GROUP", "vision", "me", "STREAMS", AT.requests("bulk"), ">"),
         ("HSET", MODEL.song_vectors(0), "s", "x"),
         ("SET", "sl:model:current", "v"),
+    ],
+    "jobs": [
+        ("XREADGROUP", "GROUP", "vision", "me", "STREAMS", AT.requests("bulk"), ">"),
+        ("XRANGE", AT.dead, "-", "+"),
+        ("HGETALL", "sl:users:forgets"),
+        ("SADD", "sl:users:forgotten", "u"),
+        ("FUNCTION", "LOAD", "x"),
+        ("GET", "another:app"),
     ],
     "operator": [("GET", "another:app"), ("SET", "another:app", "x")],
     "metrics": [

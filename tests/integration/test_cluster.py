@@ -161,6 +161,35 @@ def test_entries_of_a_dead_worker_are_taken_over_on_every_node(cluster: LocalClu
     finish(connection, [*kept, *taken])
 
 
+def test_the_access_rules_hold_on_every_node(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """Clients and workers under their own users find all nodes, and do there what they do on one server."""
+    lines = (Path(__file__).parents[2] / "ops" / "redis" / "users.acl").read_text("utf-8").splitlines()
+    for _, name, *rules in map(str.split, lines):
+        for node in nodes(connection):
+            if name != "default":
+                node.execute_command("ACL", "SETUSER", name, *rules, ">pw")
+
+    def address(role: str) -> str:
+        return cluster.url.replace("redis://", f"redis://songlens-{role}:pw@")
+
+    with (
+        Client(address("client"), partitions=len(PARTITIONS)) as client,
+        open_redis(address("vision")) as vision,
+        open_redis(address("operator")) as operator,
+    ):
+        load_functions(vision)
+        claims = claims_on(vision)
+        handles = [client.submit(PHOTO, user="ann") for _ in range(20)]
+        deliveries = claimed(claims, len(handles))
+        finish(vision, deliveries[1:])
+        assert sum(handle.done() for handle in handles) == len(handles) - 1
+        removed = Users(operator, partitions=len(PARTITIONS)).forget("ann")
+        assert (removed.cancelled, removed.results) == (1, len(handles) - 1)
+        for refused in (lambda: client._connected().xrange(PARTITIONS[0].dead), lambda: vision.hgetall("sl:model:v")):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                refused()
+
+
 def test_a_user_is_forgotten_on_every_node(cluster: LocalCluster, connection: redis.Redis) -> None:
     """Requests in flight, wherever they lie, and vectors of every version."""
     claims_on(connection)
