@@ -21,7 +21,7 @@ from pathlib import Path
 import record
 from steps import Measured, measure
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_training.generated.lyrics import song as generated_song
 from songlens_training.generated.picture import Picture, paint
 from songlens_training.generated.themes import THEMES

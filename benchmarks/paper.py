@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from steps import Measured, measure
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
 from songlens_training.evaluate.metrics import HIT, PRECISION
 from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES

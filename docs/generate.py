@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from songlens_shared.broker import HOME_VARIABLE, URL_VARIABLE
+from songlens_shared.address import HOME_VARIABLE, URL_VARIABLE
 from songlens_workers.settings import CONFIG_VARIABLE, SongsSettings, StageSettings, VisionSettings
 
 DOCS = Path(__file__).resolve().parent

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from songlens_shared.broker import HOME_VARIABLE, connect, load_functions
+from songlens_shared.address import HOME_VARIABLE
+from songlens_shared.broker import connect
+from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 # Test helpers are plain modules beside this file; with `--import-mode=importlib` pytest adds no folder by itself.

@@ -9,12 +9,13 @@ from typing import Self
 
 import redis
 
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
 from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import RequestError
 from songlens_shared.functions import Delivery, finish
 from songlens_shared.keys import LANES, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import NeighbourImage, Personal, Reply, Request, Song, Via, error_reply
+from songlens_shared.server import load_functions
 from songlens_shared.streams import Entry, stream_entries
 
 

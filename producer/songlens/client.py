@@ -16,10 +16,12 @@ from songlens.photo import Photo, photo_content
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
-from songlens_shared.broker import broker_errors, check_url, load_functions, open_redis, resolve_partitions, resolve_url
+from songlens_shared.address import check_url, resolve_partitions, resolve_url
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.cluster import is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
+from songlens_shared.server import load_functions
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from songlens.photo import PhotoUri
 from songlens.plans import Get, IsCluster, Listen, LoadFunctions, Pause, Plan
 from songlens.replies import Channel, Inbox
 from songlens_shared import functions
-from songlens_shared.broker import BLOCK_MS, is_missing_function
+from songlens_shared.broker import BLOCK_MS
 from songlens_shared.codec import decode_reply, encode_reply, encode_request
 from songlens_shared.errors import (
     BadRequest,
@@ -26,6 +26,7 @@ from songlens_shared.errors import (
 )
 from songlens_shared.keys import RESULT_TTL_S, PartitionKeys, partition_of
 from songlens_shared.messages import MAX_TTL_MS, Reply, Request, check_name, error_reply
+from songlens_shared.server import is_missing_function
 
 DEFAULT_TIMEOUT_S = 30.0
 

@@ -1,18 +1,9 @@
-"""Finding, reaching and checking the Redis or Valkey server.
-
-The address is, in this order: what the caller gives, the environment variable SONGLENS_REDIS_URL, the embedded server
-that `songlens up` is running (it leaves its address in SONGLENS_HOME), redis://localhost:6379.
-"""
+"""Connecting to the Redis or Valkey server, or to a cluster of them, and saying in words what goes wrong with it."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -21,71 +12,16 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from songlens_shared.cluster import AsyncClusterConnection, ClusterConnection, nodes
-from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
-from songlens_shared.functions import library_source
-from songlens_shared.keys import LIBRARY
-
-DEFAULT_URL = "redis://localhost:6379"
-URL_VARIABLE = "SONGLENS_REDIS_URL"
-PARTITIONS_VARIABLE = "SONGLENS_PARTITIONS"
-HOME_VARIABLE = "SONGLENS_HOME"
+from songlens_shared.address import URL_VARIABLE, safe_url, url_errors
+from songlens_shared.cluster import AsyncClusterConnection, ClusterConnection
+from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable
+from songlens_shared.server import NEEDED, is_missing_function
 
 SOCKET_TIMEOUT_S = 5.0
 """redis-py's default. Every blocking read must stay well under it, or a quiet queue looks like a dead server."""
 
 BLOCK_MS = 2000
 """How long one blocking stream read waits."""
-
-LEAST_VERSION = {"redis": (7, 0), "valkey": (7, 2)}
-
-_NEEDED = "Songlens needs Redis 7.0 or Valkey 7.2, or newer."
-
-
-def home() -> Path:
-    """Return the folder of catalogues, models and the embedded server: SONGLENS_HOME, or ~/.songlens."""
-    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".songlens").expanduser()
-
-
-def address_file() -> Path:
-    """Return the file in which a running embedded server leaves its address."""
-    return home() / "run" / "broker.json"
-
-
-def _embedded_url() -> str | None:
-    try:
-        running = json.loads(address_file().read_text())
-        os.kill(int(running["pid"]), 0)
-        return str(running["url"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def resolve_url(url: str | None = None) -> str:
-    """Return the server's URL by the order in this module's docstring."""
-    return url or os.environ.get(URL_VARIABLE) or _embedded_url() or DEFAULT_URL
-
-
-def resolve_partitions(partitions: int | None = None) -> int:
-    """Return how many partitions the queue has: what is given, else SONGLENS_PARTITIONS, else 1."""
-    text = os.environ.get(PARTITIONS_VARIABLE, "1") if partitions is None else str(partitions)
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ConfigError(f"partitions must be a whole number of at least 1; got {text!r}.")
-    return number
-
-
-def safe_url(url: str) -> str:
-    """Return the URL with its password hidden, fit for messages and logs.
-
-    Works on text, not on a parsed URL: a password with an unescaped / # or @ is a common mistake, and must not be shown
-    by the very message that reports it.
-    """
-    hidden = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"(?<=password=)[^&]*", "***", hidden)
 
 
 # Not timeouts: redis-py retries the command, the connection and its health check inside each other, so that a host
@@ -119,7 +55,7 @@ def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.R
 
     Raises `ConfigError` for a URL that names no server.
     """
-    with _url_errors(url):
+    with url_errors(url):
         retry = Retry(_backoff(), retries, _RETRIED)
         pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
     return redis.Redis.from_pool(pool)
@@ -132,7 +68,7 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
     """
     from redis.asyncio.retry import Retry as AsyncRetry
 
-    with _url_errors(url):
+    with url_errors(url):
         retry = AsyncRetry(_backoff(), retries, _RETRIED)
         pool = redis_asyncio.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
     return redis_asyncio.Redis.from_pool(pool)
@@ -190,24 +126,6 @@ def _in_cluster_mode(hello: Any) -> bool:
     return (b"mode", b"cluster") in pairs
 
 
-def check_url(url: str) -> None:
-    """Raise `ConfigError` for a URL that names no server; asks nobody."""
-    with _url_errors(url):
-        redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _url_errors(url: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError:
-        # The error's own text may quote a piece of the password.
-        raise ConfigError(
-            f"{safe_url(url)!r} is not a Redis URL; write redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss:// for TLS, "
-            "unix:// for a socket), with special characters of the password percent-encoded."
-        ) from None
-
-
 @contextmanager
 def broker_errors(url: str) -> Iterator[None]:
     """Turn redis-py's errors into `BrokerUnavailable` and its kin, which say what to do.
@@ -230,7 +148,7 @@ def broker_errors(url: str) -> Iterator[None]:
         if is_missing_function(error):
             raise
         if str(error).lower().startswith("unknown command"):
-            raise BrokerUnsuitable(f"{safe_url(url)} is too old or lacks a command ({error}). {_NEEDED}") from error
+            raise BrokerUnsuitable(f"{safe_url(url)} is too old or lacks a command ({error}). {NEEDED}") from error
         raise BrokerError(f"{safe_url(url)} refused a command: {error}") from error
 
 
@@ -255,56 +173,3 @@ def _advice(url: str, error: Exception) -> str:
     if "reset by peer" in said or "closed by server" in said:
         return f"{advice} That of a port with TLS begins with rediss://."
     return advice
-
-
-@dataclass(frozen=True)
-class ServerInfo:
-    """What a server says of itself."""
-
-    kind: str
-    """redis or valkey"""
-
-    version: tuple[int, ...]
-    cluster: bool
-
-    def __str__(self) -> str:
-        return f"{self.kind} {'.'.join(map(str, self.version))}{' (cluster)' if self.cluster else ''}"
-
-
-def server_info(connection: redis.Redis) -> ServerInfo:
-    """Return kind and version, of a cluster those of its oldest node.
-
-    Raises `BrokerUnsuitable` when too old to run the functions library.
-    """
-    return min((_server_info(node) for node in nodes(connection)), key=lambda info: info.version)
-
-
-def _server_info(connection: redis.Redis) -> ServerInfo:
-    info: dict[str, Any] = connection.info()
-    kind = "valkey" if "valkey_version" in info else "redis"
-    version = tuple(int(part) for part in str(info[f"{kind}_version"]).split("."))
-    if version < LEAST_VERSION[kind]:
-        raise BrokerUnsuitable(f"the server is {kind} {'.'.join(map(str, version))}. {_NEEDED}")
-    return ServerInfo(kind=kind, version=version, cluster=bool(info.get("cluster_enabled", 0)))
-
-
-def load_functions(connection: redis.Redis) -> bool:
-    """Load the functions library, on every node, where it is missing or differs. Returns whether it was loaded."""
-    loaded = [_load_functions(node) for node in nodes(connection)]
-    return any(loaded)
-
-
-def _load_functions(connection: redis.Redis) -> bool:
-    source = library_source()
-    for library in connection.function_list(library=LIBRARY, withcode=True):
-        pairs = iter(library)
-        described = dict(zip(pairs, pairs, strict=True)) if isinstance(library, list) else library
-        if described.get(b"library_code") == source.encode():
-            return False
-    connection.function_load(source, replace=True)
-    return True
-
-
-def is_missing_function(error: redis.ResponseError) -> bool:
-    """Say whether a call failed only because the server has not got the functions library."""
-    return "Function not found" in str(error)

@@ -16,7 +16,8 @@ import pytest
 from local_cluster import LocalCluster
 
 from songlens import Client
-from songlens_shared.broker import PARTITIONS_VARIABLE, open_redis
+from songlens_shared.address import PARTITIONS_VARIABLE
+from songlens_shared.broker import open_redis
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.generated.catalogue import GeneratedOptions, generate
 from songlens_training.model.build import build_model

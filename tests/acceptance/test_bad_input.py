@@ -16,7 +16,8 @@ from PIL import Image
 
 from songlens import Client
 from songlens_shared import functions, keys
-from songlens_shared.broker import open_redis, resolve_partitions
+from songlens_shared.address import resolve_partitions
+from songlens_shared.broker import open_redis
 from songlens_shared.codec import decode_reply, encode_request
 from songlens_shared.functions import Call
 from songlens_shared.messages import Reply, Request

@@ -12,7 +12,8 @@ import pytest
 from chaos_fleet import Account, Fleet, Load, left_over
 from local_cluster import LocalCluster
 
-from songlens_shared.broker import load_functions, open_redis
+from songlens_shared.broker import open_redis
+from songlens_shared.server import load_functions
 
 SETTINGS = {"heartbeat_ms": 300, "takeover_ms": 1500, "max_deliveries": 50}
 PARTITIONS = 7

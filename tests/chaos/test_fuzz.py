@@ -15,8 +15,9 @@ import pytest
 import redis
 from fuzz_functions import Fuzz, check_books, prepare
 
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
 from songlens_shared.functions import library_source
+from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 FUZZ_RUN = Path(__file__).parents[1] / "fuzz_run.py"

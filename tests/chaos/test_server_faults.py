@@ -14,7 +14,8 @@ import pytest
 import redis
 from chaos_fleet import Account, Fleet, Load, left_over
 
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
+from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 SETTINGS = {"heartbeat_ms": 300, "takeover_ms": 1500, "max_deliveries": 50}

@@ -14,13 +14,14 @@ from local_cluster import LocalCluster
 
 from songlens import AsyncClient, Client
 from songlens_shared import functions
-from songlens_shared.broker import load_functions, open_redis, server_info
+from songlens_shared.broker import open_redis
 from songlens_shared.cluster import nodes
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import BrokerUnavailable, Cancelled
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, ModelKeys, PartitionKeys
 from songlens_shared.messages import Reply
+from songlens_shared.server import load_functions, server_info
 from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.users import Users
 

@@ -12,7 +12,7 @@ import redis
 from fake_worker import create_groups, delivery_of
 
 from songlens_shared import functions
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
 from songlens_shared.codec import decode_reply, decode_request, encode_reply, encode_request
 from songlens_shared.errors import Cancelled, InternalError
 from songlens_shared.functions import Call, Delivery
@@ -28,6 +28,7 @@ from songlens_shared.keys import (
     partition_of,
 )
 from songlens_shared.messages import Reply, Request, error_reply
+from songlens_shared.server import load_functions
 from songlens_shared.streams import stream_entries
 from songlens_workers.embedded import EmbeddedBroker
 

@@ -20,10 +20,11 @@ import redis
 from song_models import publish
 from stages import wait_until
 
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
 from songlens_shared.codec import decode_reply, encode_hits
 from songlens_shared.keys import PartitionKeys
 from songlens_shared.messages import Hits, NeighbourImage, Reply
+from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 KEYS = PartitionKeys()

@@ -36,9 +36,10 @@ from stages import (
 )
 
 from songlens_shared import functions
-from songlens_shared.broker import connect, load_functions
+from songlens_shared.broker import connect
 from songlens_shared.keys import BULK
 from songlens_shared.messages import Reply, Request
+from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.stage import Answer

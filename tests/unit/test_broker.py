@@ -14,19 +14,10 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songlens_shared.broker import (
-    DEFAULT_URL,
-    address_file,
-    broker_errors,
-    connect,
-    connect_asyncio,
-    home,
-    is_missing_function,
-    resolve_url,
-    safe_url,
-    server_info,
-)
+from songlens_shared.address import DEFAULT_URL, address_file, home, resolve_url, safe_url
+from songlens_shared.broker import broker_errors, connect, connect_asyncio
 from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
+from songlens_shared.server import is_missing_function, server_info
 
 
 @pytest.fixture(autouse=True)

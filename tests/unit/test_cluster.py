@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from songlens_shared.broker import PARTITIONS_VARIABLE, resolve_partitions
+from songlens_shared.address import PARTITIONS_VARIABLE, resolve_partitions
 from songlens_shared.cluster import by_partition, hash_tag, known_keys
 from songlens_shared.errors import ConfigError
 from songlens_shared.functions import cancel, submit

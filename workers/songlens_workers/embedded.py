@@ -14,7 +14,8 @@ from typing import Self
 
 import redis
 
-from songlens_shared.broker import address_file, connect
+from songlens_shared.address import address_file
+from songlens_shared.broker import connect
 from songlens_shared.errors import BrokerUnavailable
 
 _START_LIMIT_S = 15.0

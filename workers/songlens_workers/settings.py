@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from songlens_shared.broker import home, resolve_url
+from songlens_shared.address import home, resolve_url
 from songlens_shared.errors import ConfigError
 from songlens_shared.keys import BULK, DEAD_TTL_S, INTERACTIVE
 

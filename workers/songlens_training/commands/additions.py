@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from songlens_shared.broker import broker_errors, open_redis, resolve_url
+from songlens_shared.address import resolve_url
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_training.commands.options.backbone import WeightFlags
 from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars

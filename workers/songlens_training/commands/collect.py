@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import DataError
 from songlens_training.commands.options.collecting import ImageFlags, OpenverseFlags, WebFlags
 from songlens_training.commands.options.groups import grouped

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_training.commands.collect import collect
 from songlens_training.commands.progress import progress_bars
 from songlens_training.progress import step

@@ -18,7 +18,8 @@ from rich.markup import escape
 
 from songlens.client import Client
 from songlens.commands.render import show
-from songlens_shared.broker import HOME_VARIABLE, connect, home
+from songlens_shared.address import HOME_VARIABLE, home
+from songlens_shared.broker import connect
 from songlens_shared.errors import RequestError
 from songlens_training.commands.progress import progress_bars
 from songlens_training.progress import Progress, step

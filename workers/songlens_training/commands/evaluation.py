@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import ConfigError
 from songlens_training.commands.default_verb import DEFAULT_VERB, DefaultVerbGroup
 from songlens_training.commands.experiment import learn_experiment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 
 if TYPE_CHECKING:
     from songlens_training.evaluate.held_out import Experiment, FromFile, HeldOut

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from songlens_shared.broker import broker_errors, open_redis, resolve_url
+from songlens_shared.address import resolve_url
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.errors import BrokerError
 from songlens_training.commands.additions import add_images, add_songs
 from songlens_training.commands.build import build

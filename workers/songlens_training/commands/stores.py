@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import ModelNotFound
 from songlens_workers.models.manifest import Manifest
 from songlens_workers.models.store import ModelStore

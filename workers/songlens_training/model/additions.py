@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import DataError
 from songlens_shared.keys import bucket_count
 from songlens_training.catalogue.images import read_images

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_training.catalogue.images import CatalogueImage, read_images
 from songlens_training.catalogue.listening import Plays, read_plays
 from songlens_training.catalogue.songs import Song, read_songs

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_url
+from songlens_shared.address import resolve_url
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.errors import ConfigError
+from songlens_shared.server import load_functions
 from songlens_workers.dead_letters import DeadLetter, DeadLetters
 from songlens_workers.settings import Stage, StageSettings, load_settings
 

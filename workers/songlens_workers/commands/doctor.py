@@ -14,18 +14,11 @@ from redis import Redis
 from rich.console import Console
 from rich.markup import escape
 
-from songlens_shared.broker import (
-    broker_errors,
-    home,
-    load_functions,
-    open_redis,
-    resolve_partitions,
-    resolve_url,
-    safe_url,
-    server_info,
-)
+from songlens_shared.address import home, resolve_partitions, resolve_url, safe_url
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.errors import BrokerError, ConfigError, ModelError
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
+from songlens_shared.server import load_functions, server_info
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 

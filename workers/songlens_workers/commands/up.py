@@ -12,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from songlens_shared.broker import URL_VARIABLE, home, safe_url
+from songlens_shared.address import URL_VARIABLE, home, safe_url
 from songlens_shared.errors import SonglensError
 from songlens_workers.commands.processes import Restarts, WorkerProcess, stop_all
 from songlens_workers.embedded import Address, EmbeddedBroker

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from songlens_shared.broker import broker_errors, load_functions, open_redis, resolve_url
+from songlens_shared.address import resolve_url
+from songlens_shared.broker import broker_errors, open_redis
+from songlens_shared.server import load_functions
 from songlens_workers.settings import StageSettings, load_settings
 from songlens_workers.users import Removed, Users
 

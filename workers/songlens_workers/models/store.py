@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import ConfigError, ModelDamaged, ModelError, ModelNotFound
 from songlens_workers.models.manifest import MANIFEST, VERSION_PATTERN, Manifest, file_entry
 

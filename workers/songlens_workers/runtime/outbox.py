@@ -13,12 +13,12 @@ import redis
 import structlog
 
 from songlens_shared import functions
-from songlens_shared.broker import is_missing_function, load_functions
 from songlens_shared.cluster import RedisFault, by_partition
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import InternalError, RequestError
 from songlens_shared.functions import Call, Delivery
 from songlens_shared.messages import Reply, error_reply
+from songlens_shared.server import is_missing_function, load_functions
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience, will_pass
 from songlens_workers.runtime.stage import Answer, HandOver, Outcome

@@ -12,8 +12,9 @@ import redis
 import structlog
 from prometheus_client import CollectorRegistry
 
-from songlens_shared.broker import broker_errors, load_functions, open_redis, server_info
+from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.cluster import RedisFault
+from songlens_shared.server import load_functions, server_info
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from songlens_shared.broker import home
+from songlens_shared.address import home
 from songlens_shared.errors import ConfigError
 
 if TYPE_CHECKING:
