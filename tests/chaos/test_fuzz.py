@@ -25,7 +25,7 @@ INPUTS = {"photo": (2000, 210_000), "request": (1500, 230_000), "hits": (1500, 2
 GUIDED = {"request": 15_000, "photo": 15_000}
 CALLS = (1000, 35_000)
 """Careless ones, and as many careful ones."""
-PEAK_MIB = 1000
+PEAK_MIB = 400
 SLOWEST_S = 10.0
 
 
