@@ -43,7 +43,7 @@ demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DAT
 test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part, TEST_JOBS=N side by side)
 	cd $(ROOT) && $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(TESTS)
 
-chaos: $(STAMP) ## Kill, cut off, poison, swap, soak and fuzz the queue under load for ten minutes (REDIS_SERVER=PATH, REPORT=FILE)
+chaos: $(STAMP) ## Kill, cut off, poison, swap, soak and fuzz the queue under load for about twelve minutes (REDIS_SERVER=PATH, REPORT=FILE)
 	cd $(ROOT) && $(BIN)/python -m pytest tests/chaos --chaos -s $(if $(REPORT),--chaos-report $(abspath $(REPORT))) $(if $(REDIS_SERVER),--redis-server $(REDIS_SERVER))
 
 check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs

@@ -69,7 +69,7 @@ def test_a_client_that_dies(
 ) -> None:
     """Every request has one reply, the app has seen it, and whatever it saw twice was the same. An app that reads from
     the moment of its start, as `$` would, misses what came while it was dead."""
-    requests, kills = (5000, 12) if long and not from_now else (600, 3)
+    requests, kills = (3000, 10) if long and not from_now else (600, 3)
     fleet, started_s = Fleet(broker.url, tmp_path / "workers.log", vision=1, songs=1, item_s=0.003), time.monotonic()
     client = MortalClient(broker.url, tmp_path, requests=requests, from_now=from_now)
     with fleet.running():

@@ -23,6 +23,7 @@ SETTINGS = {"heartbeat_ms": 300, "takeover_ms": 10_000, "max_deliveries": 50, "m
 """A connection is back long before its worker is taken for dead: whatever is done twice is done twice by one worker."""
 STILL_LATE_S = 6
 """Longer than the clients' socket timeout."""
+STILL_AT_WORK_MS = 2000
 LEAST_LOST = 60
 """Answers."""
 
@@ -47,8 +48,11 @@ def again_and_again(attempt: Callable[[], object], every_s: float) -> Iterator[l
 
 
 def send(load: Load, requests: int, enough: Callable[[], bool], *, limit_s: float = 120) -> None:
-    """Send so many requests, or more until it was enough, as long as the limit allows."""
-    names, until_s = (f"r{number}" for number in itertools.count()), time.monotonic() + limit_s
+    """Send so many requests in all, or more until it was enough, as long as the limit allows."""
+    names, until_s = (
+        (f"r{number}" for number in itertools.count(len(load.account.accepted))),
+        time.monotonic() + limit_s,
+    )
     while (len(load.account.accepted) < requests or not enough()) and time.monotonic() < until_s:
         load.submit(list(islice(names, 10)), give_up=lambda: time.monotonic() >= until_s)
 
@@ -67,12 +71,14 @@ def check_counters(fleet: Fleet, requests: int) -> None:
         assert ended + counted[f"{stage} songlens_deliveries_refused_total"] >= requests
 
 
-def check_consumers(connection: redis.Redis) -> None:
-    """Every consumer there ever was asks for work again."""
-    for stream, group in STREAMS:
+def all_consumers_work(connection: redis.Redis) -> bool:
+    """Say whether every consumer has been given something, or has at least asked, in the last moments."""
+    # Redis 7.0 knows no consumer of a stream that never had an entry, as the bulk lane here.
+    for stream, group in (STREAMS[0], STREAMS[2]):
         consumers: Any = connection.xinfo_consumers(stream, group)
-        assert len(consumers) == 2
-        assert all(consumer["idle"] < 3000 for consumer in consumers), consumers
+        if len(consumers) != 2 or any(consumer["idle"] > STILL_AT_WORK_MS for consumer in consumers):
+            return False
+    return True
 
 
 @pytest.mark.timeout(400)
@@ -88,10 +94,11 @@ def test_connections_that_are_cut(
         with again_and_again(lambda: connection.client_kill_filter(_type="normal", skipme=True), 0.05) as cuts:
             send(load, requests, lambda: cuts[0] >= least_cuts)
             assert handle.result().id == handle.id
+        send(load, requests, lambda: all_consumers_work(connection), limit_s=30)
+        assert all_consumers_work(connection)
         account = load.wait(connection, limit_s=120)
         assert client.recommend(PHOTO, timeout_s=60).id
         left = left_over(connection)
-        check_consumers(connection)
     load.close()
     report(**fleet.figures(account, started_s), cuts=cuts[0])
     assert fleet.deaths == 0

@@ -21,12 +21,12 @@ from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 FUZZ_RUN = Path(__file__).parents[1] / "fuzz_run.py"
-INPUTS = {"photo": (2000, 300_000), "request": (1500, 200_000), "hits": (1500, 200_000), "reply": (1500, 200_000)}
+INPUTS = {"photo": (2000, 210_000), "request": (1500, 230_000), "hits": (1500, 230_000), "reply": (1500, 230_000)}
 """Of the short and of the long form. With 70,000 calls and 30,000 inputs chosen by atheris: a million."""
 GUIDED = {"request": 15_000, "photo": 15_000}
 CALLS = (1000, 35_000)
 """Careless ones, and as many careful ones."""
-PEAK_MIB = 1000
+PEAK_MIB = 400
 SLOWEST_S = 10.0
 
 

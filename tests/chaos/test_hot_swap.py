@@ -93,7 +93,7 @@ def test_versions_that_change_under_load(
     fleet = Fleet(broker.url, folder / "workers.log", vision=1, songs=1, models=str(folder), broken=off)
     load, started_s = Load(broker.url, photo=lambda id: photo(int(id[1:]) % 64)), time.monotonic()
     with fleet.running():
-        served = swaps(connection, load, 60 if long and not off else 10)
+        served = swaps(connection, load, 40 if long and not off else 10)
         account = load.wait(connection, limit_s=120)
         left = left_over(connection)
     load.close()

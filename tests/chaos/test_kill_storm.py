@@ -77,7 +77,8 @@ def test_killed_workers(
 ) -> None:
     """Workers die at random, and at each boundary of a step by name."""
     started_s, fleet = time.monotonic(), fleet_of(broker, tmp_path, chance=CHANCE, points=points)
-    account = storm(broker, connection, fleet, Fleet.kill_one, requests=5000 if long else 300)
+    wanted = 5000 if points == POINTS else 3000
+    account = storm(broker, connection, fleet, Fleet.kill_one, requests=wanted if long else 300)
     report(**fleet.figures(account, started_s))
     check(connection, account)
 
