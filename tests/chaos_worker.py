@@ -28,7 +28,7 @@ from redis.client import Pipeline
 
 from songlens_shared import keys
 from songlens_shared.broker import open_redis
-from songlens_shared.cluster import is_cluster
+from songlens_shared.cluster import RedisFault, is_cluster
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import BULK, INTERACTIVE, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import Reply
@@ -132,8 +132,13 @@ def inlets(stage: str, partitions: int) -> list[Inlet]:
 
 
 def opened(url: str, fate: Fate) -> redis.Redis:
-    """Connect by the seam; a cluster has none."""
-    found = open_redis(url)
+    """Connect by the seam, as soon as there is a server; a cluster has none."""
+    while True:
+        try:
+            found = open_redis(url)
+            break
+        except RedisFault:
+            time.sleep(0.2)
     if is_cluster(found):
         return found
     connection = MortalRedis(connection_pool=found.connection_pool)

@@ -192,6 +192,16 @@ def test_no_role_can_do_more(guarded: EmbeddedBroker, role: str) -> None:
                 connection.execute_command(*command)
 
 
+def test_without_the_rules_everybody_could(guarded: EmbeddedBroker) -> None:
+    """What is refused above is refused by the rules: nothing else forbids it to a user who may do everything."""
+    with connect(guarded.url) as connection:
+        for command in {command for role in ROLES for command in FORBIDDEN[role]}:
+            try:
+                connection.execute_command(*command)
+            except redis.ResponseError as error:
+                assert not isinstance(error, redis.exceptions.NoPermissionError), command
+
+
 def test_the_file_as_it_stands_lets_nobody_in(tmp_path: Path, redis_server: Path | None) -> None:
     """A server takes it; without passwords there is no way in, and the default user is off."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from chaos_fleet import Account, Fleet, Load, left_over
+from chaos_fleet import Account, Fleet, Load, left_over, without
 
 from songlens_shared.broker import connect
 from songlens_shared.server import load_functions
@@ -93,25 +93,50 @@ def test_without_its_file_it_would(tmp_path: Path, redis_server: Path | None) ->
     assert account.lost
 
 
+def stands_still(
+    broker: EmbeddedBroker, connection: redis.Redis, fleet: Fleet, *, requests: int, still_s: float, limit_s: float
+) -> Account:
+    """Stop the server in mid-load, let it go on, and return what became of the requests."""
+    load = Load(broker.url)
+    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
+    with fleet.running():
+        submitting.start()
+        while len(load.account.answered) < requests // 4:
+            load.read(connection)
+            time.sleep(0.01)
+        os.kill(broker.pid, signal.SIGSTOP)
+        time.sleep(still_s)
+        os.kill(broker.pid, signal.SIGCONT)
+        submitting.join(120)
+        account, until_s = load.wait(connection, limit_s=limit_s), time.monotonic() + 10
+        while left_over(connection) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        load.read(connection)
+        account.left = left_over(connection)
+    load.close()
+    assert len(account.accepted) == requests
+    return account
+
+
 @pytest.mark.timeout(300)
 def test_a_server_that_stands_still(
     broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path, long: bool, report: Any
 ) -> None:
     """Stopped for longer than every time-out under load, and then continued: nothing is lost, nothing doubled."""
     requests, still_s, started_s = *((3000, 20) if long else (400, 7)), time.monotonic()
-    fleet, load = Fleet(broker.url, tmp_path / "workers.log", item_s=0.002, **SETTINGS), Load(broker.url)
-    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
-    with fleet.running():
-        submitting.start()
-        while len(load.account.accepted) < requests // 2:
-            time.sleep(0.01)
-        os.kill(broker.pid, signal.SIGSTOP)
-        time.sleep(still_s)
-        os.kill(broker.pid, signal.SIGCONT)
-        submitting.join(120)
-        account = load.wait(connection, limit_s=120)
-        left = left_over(connection)
-    load.close()
+    fleet = Fleet(broker.url, tmp_path / "workers.log", item_s=0.002, **SETTINGS)
+    account = stands_still(broker, connection, fleet, requests=requests, still_s=still_s, limit_s=120)
     report(still_s=still_s, **fleet.figures(account, started_s))
-    assert len(account.accepted) == requests
-    assert (account.lost, account.twice, account.failed, left) == (set(), set(), {}, {})
+    assert (account.lost, account.twice, account.failed, account.left) == (set(), set(), {}, {})
+
+
+@pytest.mark.timeout(120)
+def test_what_workers_say_again_would_be_answered_again(
+    broker: EmbeddedBroker, connection: redis.Redis, tmp_path: Path
+) -> None:
+    """The server goes on with what it was told before it stood still, and is told so again by workers that have heard
+    nothing: the second saying must find nothing to do."""
+    connection.function_load(without("acknowledging", "answering once"), replace=True)
+    fleet = Fleet(broker.url, tmp_path / "workers.log", item_s=0.01, **SETTINGS)
+    account = stands_still(broker, connection, fleet, requests=600, still_s=7, limit_s=30)
+    assert account.twice
