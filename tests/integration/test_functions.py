@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -648,6 +649,13 @@ def test_every_step_stays_in_one_slot_of_a_cluster(cluster: redis.Redis) -> None
     bury(cluster, submitted(cluster, "r3"))
     [(letter_id, letter)] = cluster.xrange(AT.dead)
     assert functions.replay(AT, letter_id, letter, ttl_ms=1000).on(cluster) == 1
+
+
+def test_without_the_hash_tag_a_cluster_refuses_the_call(cluster: redis.Redis) -> None:
+    """It is the tag that keeps the keys together."""
+    call = functions.finish(submitted(cluster, "r9"), ok())
+    with pytest.raises(redis.exceptions.ClusterCrossSlotError):
+        replace(call, keys=tuple(key.replace("{0}", "0") for key in call.keys)).on(cluster)
 
 
 def test_partition_is_the_slot_hash_of_redis_cluster(cluster: redis.Redis) -> None:
