@@ -27,7 +27,14 @@ from songlens_shared.functions import library_source
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_shared.messages import Reply
 
+
+def streams_of(at: PartitionKeys) -> list[tuple[str, str]]:
+    """Return each stream of a partition with the group that consumes it."""
+    return [*((at.requests(lane), VISION_GROUP) for lane in LANES), (at.hits, SONGS_GROUP)]
+
+
 AT = PartitionKeys()
+STREAMS = streams_of(AT)
 PHOTO = b"\xff\xd8\xff" + b"x" * 2000
 DISTURBED_EVERY_S = (0.3, 2.0)
 PAUSE_S = 1.5
@@ -80,6 +87,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self.deaths = 0
+        self.crashes = 0
+        """Of `deaths`, those by an error of the worker's own."""
         self.pauses = 0
 
     @property
@@ -133,6 +142,7 @@ class Fleet:
                 process = self._processes.get(place)
                 if process is None or process.poll() is not None:
                     self.deaths += process is not None
+                    self.crashes += process is not None and process.returncode > 0
                     self._processes[place] = self._start(*place)
 
     def _start(self, stage: str, number: int) -> subprocess.Popen[bytes]:
@@ -172,6 +182,7 @@ class Fleet:
         finally:
             self.stop()
             keeper.join(30)
+        assert not self.crashes, f"{self.crashes} workers ended by an error of their own, which {self._log} tells"
 
     def stop(self, limit_s: float = 20) -> None:
         """Let every process drain and end; none is started again."""
@@ -277,10 +288,12 @@ class Load:
         self.account.accepted.add(id)
         return True
 
-    def wait(self, connection: redis.Redis, *, limit_s: float) -> Account:
+    def wait(self, connection: redis.Redis, *, limit_s: float, give_up: Callable[[], bool] = lambda: False) -> Account:
         """Read the channel until every accepted request is answered; returns what is known when time is over."""
         until_s = time.monotonic() + limit_s
         while len(self.account.answered) < len(self.account.accepted) and time.monotonic() < until_s:
+            if give_up():
+                break
             self.read(connection)
             time.sleep(0.05)
         time.sleep(0.5)  # a second reply to somebody would come about now
@@ -330,8 +343,7 @@ def left_over(connection: redis.Redis, partitions: int = 1) -> dict[str, int]:
 
 def _left_over(connection: redis.Redis, at: PartitionKeys) -> dict[str, int]:
     found = {f"{at.dead} letters": connection.xlen(at.dead)}
-    lanes = [(at.requests(lane), VISION_GROUP) for lane in LANES]
-    for stream, group in [*lanes, (at.hits, SONGS_GROUP)]:
+    for stream, group in streams_of(at):
         found[f"{stream} entries"] = connection.xlen(stream)
         found[f"{stream} bytes"] = int(connection.get(at.bytes_of(stream)) or 0)
         try:

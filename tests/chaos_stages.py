@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
+from prometheus_client import CollectorRegistry
 
 from songlens_shared.errors import InternalError, RequestError
 from songlens_shared.functions import Delivery
@@ -18,6 +19,7 @@ from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.metrics import ContentCacheMetrics
 from songlens_workers.runtime.stage import Outcome, Work
 from songlens_workers.runtime.worker import StageWorker
 from songlens_workers.songs.model import SongModel
@@ -43,6 +45,7 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     # Song workers start without them, and sooner.
     import torch
 
+    from songlens_workers.vision.content_cache import ContentCache
     from songlens_workers.vision.image_index import set_search_threads
     from songlens_workers.vision.limits import ImageLimits
     from songlens_workers.vision.model import VisionModel, VisionModels
@@ -59,7 +62,9 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     )
     live.open()
     live.start()
-    return VisionStage(live, limits=ImageLimits(max_pixels=MAX_PIXELS))
+    # Every photo is computed, or few of them would keep the stage busy.
+    cache = ContentCache(0, 1.0, metrics=ContentCacheMetrics(CollectorRegistry()))
+    return VisionStage(live, limits=ImageLimits(max_pixels=MAX_PIXELS), cache=cache)
 
 
 def _songs(connection: redis.Redis, whatever_is_live: bool) -> SongStage:

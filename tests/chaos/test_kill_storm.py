@@ -47,12 +47,12 @@ def storm(
     until_s = time.monotonic() + limit_s
 
     def over() -> bool:
-        return time.monotonic() >= until_s
+        return time.monotonic() >= until_s or fleet.crashes > 0
 
     with fleet.running(disturb):
         while (len(load.account.accepted) < requests or fleet.disturbed < disturbed) and not over():
             load.submit(list(islice(names, 50)), give_up=over)
-        load.wait(connection, limit_s=max(1.0, until_s - time.monotonic()))
+        load.wait(connection, limit_s=max(1.0, until_s - time.monotonic()), give_up=over)
     load.close()
     return load.account
 
