@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge
 from songlens_shared.messages import MAX_IMAGE_BYTES
-from songlens_shared.pillow_log import keep_exif_out_of_logs
+from songlens_shared.private_logs import EXIF, keep_silent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,7 +68,7 @@ def photo_bytes(photo: HeldPhoto) -> bytes:
     Raises `BadImage` for what is no photo at all, `ImageTooLarge` for too many pixels, or for more than 32 MiB that
     could not be downsized.
     """
-    keep_exif_out_of_logs()
+    keep_silent(EXIF)
     if isinstance(photo, (bytes, bytearray, memoryview)):
         image = _downsized_bytes(bytes(photo))
     elif isinstance(photo, (str, os.PathLike)):

@@ -17,6 +17,8 @@ from redis import asyncio as redis_asyncio
 from redis._parsers import AsyncCommandsParser
 from redis.exceptions import RedisClusterException
 
+from songlens_shared.private_logs import CLUSTER_COMMANDS, keep_silent
+
 T = TypeVar("T")
 
 RedisFault = (redis.RedisError, RedisClusterException)
@@ -29,6 +31,7 @@ class ClusterConnection(redis.RedisCluster):
     """A client of all nodes that knows the keys of our commands."""
 
     def __init__(self, **options: Any) -> None:
+        keep_silent(*CLUSTER_COMMANDS)
         super().__init__(**options)
         self.commands_parser: Any = _KnownKeys(self.commands_parser)
 
@@ -37,6 +40,7 @@ class AsyncClusterConnection(redis_asyncio.RedisCluster):
     """As `ClusterConnection`, in an event loop; calls past `max_connections` wait for one another."""
 
     def __init__(self, *, max_connections: int, **options: Any) -> None:
+        keep_silent(*CLUSTER_COMMANDS)
         super().__init__(max_connections=max_connections, **options)
         self.commands_parser = _AsyncKnownKeys()
         self._room = asyncio.Semaphore(max_connections)

@@ -56,6 +56,17 @@ def test_a_claim_tells_everything_about_an_entry(connection: redis.Redis) -> Non
     assert delivery.deliveries == 1
 
 
+def test_a_fault_halfway_keeps_what_was_claimed(connection: redis.Redis) -> None:
+    """What one lane has given is not lost from sight because the other cannot be read; the fault comes again."""
+    claims = claims_of(connection, share=0.5)
+    fill(connection, 0, 2)
+    connection.delete(INTERACTIVE_STREAM)
+    connection.set(INTERACTIVE_STREAM, "no stream")
+    assert lanes(claims.claim(4, 0)) == {"bulk": 2}
+    with pytest.raises(redis.ResponseError):
+        claims.claim(4, 0)
+
+
 def test_nothing_queued_before_the_group_is_passed_over(connection: redis.Redis) -> None:
     """Requests sent before the first worker ever started are claimed, in order; making groups again is harmless."""
     submit_many(connection, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from local_cluster import LocalCluster
 from songlens import AsyncClient, Client
 from songlens_shared import functions
 from songlens_shared.broker import open_redis
-from songlens_shared.cluster import nodes
+from songlens_shared.cluster import RedisFault, nodes
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import BrokerUnavailable, Cancelled
 from songlens_shared.functions import Delivery
@@ -234,16 +235,25 @@ async def test_clients_wait_for_replies_of_any_node(
             assert {handle.result().model for handle in own} == {"m"}
 
 
-def test_a_cluster_that_is_gone_is_told_without_the_photo(tmp_path: Path, redis_server: Path | None) -> None:
-    """The fault names the server, never the command that could not be sent."""
-    with LocalCluster(tmp_path / "nodes", binary=redis_server) as gone:
-        with open_redis(gone.url) as connection:
-            load_functions(connection)
-        with Client(gone.url, partitions=len(PARTITIONS)) as client:
-            handle = client.submit(PHOTO)
-            for node in gone.nodes:
-                node.kill()
-            for attempt in (lambda: client.submit(PHOTO), handle.done):
-                with pytest.raises(BrokerUnavailable, match="no Redis answers") as told:
-                    attempt()
-                assert "photo" not in str(told.value)
+def test_a_cluster_that_is_gone_is_told_without_the_photo(
+    tmp_path: Path, redis_server: Path | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault names the server, never the command that could not be sent; nor does any log."""
+    caplog.set_level(logging.DEBUG)
+    with (
+        LocalCluster(tmp_path / "nodes", binary=redis_server) as gone,
+        open_redis(gone.url, retries=0) as connection,
+        Client(gone.url, partitions=len(PARTITIONS)) as client,
+    ):
+        load_functions(connection)
+        handle = client.submit(PHOTO)
+        for node in gone.nodes:
+            node.kill()
+        for attempt in (lambda: client.submit(PHOTO), handle.done):
+            with pytest.raises(BrokerUnavailable, match="no Redis answers") as told:
+                attempt()
+            assert "photo" not in str(told.value)
+        with pytest.raises(RedisFault):
+            connection.hmget(ModelKeys("v").user_vectors(0), ["mark-of-a-user"])
+    assert "photo" not in caplog.text
+    assert "mark-of-a-user" not in caplog.text

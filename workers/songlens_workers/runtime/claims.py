@@ -80,7 +80,8 @@ class Claims:
         """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first."""
         self._turn += 1
         claimed = self._arrived()
-        claimed += self._take(count - len(claimed) - self._watches.reserved)
+        with _keeping(claimed):
+            claimed += self._take(count - len(claimed) - self._watches.reserved)
         if claimed or not block_ms:
             return claimed
         return self._wait(count, block_ms)
@@ -95,8 +96,10 @@ class Claims:
             return []
         claimed = self._read(self._sharing, self._reserve(count))
         self._credit -= len(claimed)
-        claimed = self._read(self._preferred, count - len(claimed)) + claimed
-        return claimed + self._read(self._sharing, count - len(claimed))
+        with _keeping(claimed):
+            claimed[:0] = self._read(self._preferred, count - len(claimed))
+            claimed += self._read(self._sharing, count - len(claimed))
+        return claimed
 
     def _reserve(self, count: int) -> int:
         """Bulk earns a share of every claim and spends it in whole entries: it can wait, but never starve.
@@ -111,14 +114,15 @@ class Claims:
         """Return up to `count` entries that are there now, an equal part from each stream as far as it has them."""
         claimed: list[Delivery] = []
         waiting = self._rotated(inlets)
-        while waiting and len(claimed) < count:
-            room = count - len(claimed)
-            asked, waiting = waiting[:room], waiting[room:]
-            each = room // len(asked)
-            found = self._claim_each(asked, each)
-            claimed += found
-            found_in = Counter(delivery.stream for delivery in found)
-            waiting += [inlet for inlet in asked if found_in[inlet.stream] == each]
+        with _keeping(claimed):
+            while waiting and len(claimed) < count:
+                room = count - len(claimed)
+                asked, waiting = waiting[:room], waiting[room:]
+                each = room // len(asked)
+                found = self._claim_each(asked, each)
+                claimed += found
+                found_in = Counter(delivery.stream for delivery in found)
+                waiting += [inlet for inlet in asked if found_in[inlet.stream] == each]
         return claimed
 
     def _wait(self, count: int, block_ms: int) -> list[Delivery]:
@@ -138,9 +142,9 @@ class Claims:
         unwatched = [group for group in groups if _partition(group) not in self._watches]
         room = count - self._watches.reserved
         for group in unwatched[: MOST - len(self._watches)]:
-            watched = group[:room]
-            if not watched:
+            if room <= 0:
                 break
+            watched = group[:room]
             each = max(1, room // sum(map(len, unwatched)))
             read = partial(self._claim_new, watched, each, block_ms)
             self._watches.start(_partition(group), each * len(watched), read)

@@ -23,7 +23,7 @@ from PIL import (
 from pillow_heif import HeifImageFile
 
 from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
-from songlens_shared.pillow_log import keep_exif_out_of_logs
+from songlens_shared.private_logs import EXIF, keep_silent
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Interpolation, Pixels, Preprocessing
 
@@ -114,7 +114,7 @@ def _silence_pillow() -> None:
 
     `warnings.catch_warnings` would not be thread-safe.
     """
-    keep_exif_out_of_logs()
+    keep_silent(EXIF)
     pillow_is_ignored = any(
         action == "ignore" and module is not None and getattr(module, "pattern", module) == "PIL"
         for action, _, _, module, _ in warnings.filters
