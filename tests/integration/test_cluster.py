@@ -42,7 +42,8 @@ def connection(cluster: LocalCluster) -> Iterator[redis.Redis]:
     with open_redis(cluster.url) as client:
         load_functions(client)
         yield client
-        client.flushall()
+        for key in client.scan_iter(match="sl:*"):
+            client.unlink(key)
 
 
 def claims_on(connection: redis.Redis, consumer: str = "c") -> Claims:
