@@ -277,6 +277,12 @@ class Load:
                 except BrokerError:
                     time.sleep(0.1)
 
+    def start(self, requests: int) -> threading.Thread:
+        """Submit so many requests in a thread of its own."""
+        submitting = threading.Thread(target=self.submit, args=([f"r{number}" for number in range(requests)],))
+        submitting.start()
+        return submitting
+
     def offer(self, id: str) -> bool:
         """Try to queue an id, once; False where the lane is full."""
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,9 +32,8 @@ def cluster(tmp_path: Path, redis_server: Path | None) -> Iterator[LocalCluster]
 def under_load(cluster: LocalCluster, fleet: Fleet, requests: int, disturb: Callable[[], None]) -> Account:
     """Disturb the cluster when half of the requests have been accepted; return what became of all."""
     load = Load(cluster.url, partitions=PARTITIONS)
-    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
     with fleet.running():
-        submitting.start()
+        submitting = load.start(requests)
         while len(load.account.accepted) < requests // 2:
             time.sleep(0.01)
         disturb()

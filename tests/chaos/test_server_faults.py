@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +48,8 @@ def mortal(tmp_path: Path, redis_server: Path | None, request: pytest.FixtureReq
 def restarts_under_load(broker: MortalBroker, log: Path, *, requests: int, restarts: int, limit_s: float) -> Account:
     """Kill the server and start it again while requests come in; return what became of them."""
     fleet, load = Fleet(broker.url, log, item_s=0.004, **SETTINGS), Load(broker.url)
-    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
     with fleet.running():
-        submitting.start()
+        submitting = load.start(requests)
         for number in range(1, restarts + 1):
             while len(load.account.accepted) < number * requests // (restarts + 1):
                 time.sleep(0.01)
@@ -98,9 +96,8 @@ def stands_still(
 ) -> Account:
     """Stop the server in mid-load, let it go on, and return what became of the requests."""
     load = Load(broker.url)
-    submitting = threading.Thread(target=load.submit, args=([f"r{number}" for number in range(requests)],))
     with fleet.running():
-        submitting.start()
+        submitting = load.start(requests)
         while len(load.account.answered) < requests // 4:
             load.read(connection)
             time.sleep(0.01)

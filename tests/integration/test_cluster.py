@@ -24,6 +24,7 @@ from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, ModelKeys, Par
 from songlens_shared.messages import Reply
 from songlens_shared.server import load_functions, server_info
 from songlens_workers.runtime.claims import Claims, Inlet
+from songlens_workers.runtime.watches import MOST
 from songlens_workers.users import Users
 
 PARTITIONS = [PartitionKeys(partition) for partition in range(7)]
@@ -89,6 +90,22 @@ def test_requests_of_every_partition_are_claimed_and_answered(cluster: LocalClus
         assert len({delivery.keys.partition for delivery in deliveries}) == len(PARTITIONS)
         finish(connection, deliveries)
         assert {received.id for received in client.replies(quiet_s=0.5)} == ids
+
+
+def test_more_partitions_than_are_watched_at_once(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """An idle worker finds a request wherever it lies, in a partition that it does not watch, too."""
+    everywhere = [PartitionKeys(partition) for partition in range(MOST + 8)]
+    inlets = [Inlet(at, at.requests(INTERACTIVE)) for at in everywhere]
+    claims = Claims(connection, inlets=inlets, group=VISION_GROUP, consumer="c")
+    claims.ensure_groups()
+    with Client(cluster.url, partitions=len(everywhere)) as client:
+        assert claims.claim(len(everywhere), 50) == []
+        for at in everywhere:
+            id = next(f"{at.partition}-{n}" for n in range(10_000) if client._core._at(f"{at.partition}-{n}") == at)
+            client.submit(PHOTO, id=id)
+        deliveries = claimed(claims, len(everywhere))
+        assert {delivery.keys for delivery in deliveries} == set(everywhere)
+        finish(connection, deliveries)
 
 
 def test_room_for_fewer_than_there_are_streams(cluster: LocalCluster, connection: redis.Redis) -> None:

@@ -95,21 +95,15 @@ def learn(
     table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
     watch.lap("keywords")
     listening = None if plays is None else weigh(plays, table.songs, options.listening)
-    extracted = extract_features(
-        [image for image in images if image.id in table.images],
-        backbone,
-        FeatureStore(features_folder or home() / "features", backbone_spec(backbone)),
-        rejects,
-        source=str(catalogue.images),
-        progress=step(progress, "Extracting image features"),
-    )
+    kept = FeatureStore(features_folder or home() / "features", backbone_spec(backbone))
+    shown = [image for image in images if image.id in table.images]
+    extracting = step(progress, "Extracting image features")
+    extracted = extract_features(shown, backbone, kept, rejects, source=str(catalogue.images), progress=extracting)
     images = extracted.images
     watch.lap("features")
     table = replace(table, images={image.id: table.images[image.id] for image in images})
     songs = [song for song in songs if song.id in table.songs]
-    graph = build_graph(table.graph_weights())
-    if listening is not None:
-        graph = with_listening(graph, listening, options.listening.strength)
+    graph = _graph(table, listening, options.listening)
     watch.lap("graph")
     embedding = train_embedding(graph, options.embedding, reporting(progress))
     if listening is not None:
@@ -125,6 +119,11 @@ def learn(
         embedding=embedding,
         seconds=watch.seconds,
     )
+
+
+def _graph(table: KeywordTable, listening: Listening | None, options: ListeningOptions) -> Graph:
+    graph = build_graph(table.graph_weights())
+    return graph if listening is None else with_listening(graph, listening, options.strength)
 
 
 def _plays(catalogue: Catalogue, songs: list[Song], options: ListeningOptions, rejects: RejectLog) -> Plays | None:
