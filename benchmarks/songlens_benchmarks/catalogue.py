@@ -10,6 +10,7 @@ from songlens_benchmarks.row import Effort, Row
 
 BENCHMARKS = {
     "machine": "what this machine can do at most: GEMM, memory, bytes through Redis",
+    "overhead": "queue and framework: requests a second with a simulated device, beside mosec and RQ",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 
