@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 KNOWN = Path("/proc/self/stat").exists()
@@ -14,13 +14,16 @@ _TIMES = slice(11, 15)
 """User and system time, of itself and of the children that it has waited for."""
 
 
-def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return what each process has used of all cores, in seconds: this one alone, another with its children."""
+def cpu_seconds(pids: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Return what each group of processes has used of all cores, in seconds: ours alone, others with their children."""
     found = _all_fields()
-    return {
-        name: time.process_time() if pid == os.getpid() else sum(_used(found[each]) for each in _tree(pid, found))
-        for name, pid in pids.items()
-    }
+    return {name: sum(_used_by(pid, found) for pid in group) for name, group in pids.items()}
+
+
+def _used_by(pid: int, found: Mapping[int, list[int]]) -> float:
+    if pid == os.getpid():
+        return time.process_time()
+    return sum(sum(found[each][_TIMES]) for each in _tree(pid, found)) / os.sysconf("SC_CLK_TCK")
 
 
 def _all_fields() -> dict[int, list[int]]:
@@ -34,10 +37,6 @@ def _fields(pid: int) -> list[int]:
     except OSError:
         return []  # it has just ended
     return [ord(state), *map(int, numbers)]
-
-
-def _used(fields: list[int]) -> float:
-    return sum(fields[_TIMES]) / os.sysconf("SC_CLK_TCK")
 
 
 def _tree(root: int, found: Mapping[int, list[int]]) -> list[int]:

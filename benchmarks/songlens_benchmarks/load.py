@@ -63,6 +63,24 @@ async def closed_loop(call: Call, *, in_flight: int, seconds: float) -> Served:
     return Served(until_s - counted_s, latencies_ms, requests)
 
 
+async def all_of(call: Call, *, requests: int, in_flight: int) -> Served:
+    """Send so many requests, so many at a time, and count all of them, from the first being sent to the last answer."""
+    latencies_ms: list[float] = []
+    numbers = iter(range(requests))
+    started_s = time.perf_counter()
+
+    async def one_after_the_other() -> None:
+        for number in numbers:
+            sent_s = time.perf_counter()
+            await call(number)
+            latencies_ms.append((time.perf_counter() - sent_s) * 1000)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(in_flight):
+            tasks.create_task(one_after_the_other())
+    return Served(time.perf_counter() - started_s, latencies_ms, requests)
+
+
 async def open_loop(call: Call, *, per_s: float, seconds: float, seed: int = 1) -> Served:
     """Send requests at random times, so many a second on average, whether or not those before are answered.
 

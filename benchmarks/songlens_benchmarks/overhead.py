@@ -19,7 +19,7 @@ from songlens_benchmarks.load import Served, closed_loop
 from songlens_benchmarks.payloads import PAYLOAD_BYTES, payloads
 from songlens_benchmarks.recorded import Recorded
 from songlens_benchmarks.row import Effort, Reference, Row, Target
-from songlens_benchmarks.simulated import MAX_BATCH, Simulated, asking, simulated
+from songlens_benchmarks.simulated import MAX_BATCH, Simulated, simulated
 from songlens_benchmarks.turns import in_turns
 from songlens_shared.broker import connect
 
@@ -42,7 +42,7 @@ def run(effort: Effort) -> Iterator[Row]:
     for what, device in _DEVICES.items():
         with ExitStack() as stack:
             ours = stack.enter_context(simulated(device))
-            measured = _systems(stack, ours, device, seconds=1.0 if effort.quick else 4.0)
+            measured = _systems(stack, ours, device, seconds=0.5 if effort.quick else 3.0)
             in_turns(measured, effort.rounds)
             limit = _limit(device, ours)
         yield from _rates(measured, what, limit)
@@ -55,20 +55,15 @@ def _systems(stack: ExitStack, ours: Simulated, device: Device, seconds: float) 
     """Start whatever is installed; who is not measured rests."""
     photos = payloads(IN_FLIGHT)
     without_file = stack.enter_context(simulated(device, persistent=False))
-    measured = {_OURS: _ours(ours, photos, seconds), _NO_FILE: _ours(without_file, photos, seconds)}
+    measured = {
+        _OURS: ours.load(photos, in_flight=IN_FLIGHT, seconds=seconds),
+        _NO_FILE: without_file.load(photos, in_flight=IN_FLIGHT, seconds=seconds),
+    }
     if _PEERS[_MOSEC]:
         measured[_MOSEC] = _mosec(*stack.enter_context(peer_mosec.mosec(device)), photos, seconds)
     if _PEERS[_RQ]:
         measured[_RQ] = _rq(stack.enter_context(peer_rq.rq_worker()), device, photos, seconds)
     return measured
-
-
-def _ours(system: Simulated, photos: Sequence[bytes], seconds: float) -> Recorded:
-    async def serve() -> Served:
-        async with system.client() as client:
-            return await closed_loop(asking(client, photos), in_flight=IN_FLIGHT, seconds=seconds)
-
-    return Recorded(lambda: asyncio.run(serve()), system.pids())
 
 
 def _mosec(port: int, pid: int, photos: Sequence[bytes], seconds: float) -> Recorded:
@@ -80,7 +75,7 @@ def _mosec(port: int, pid: int, photos: Sequence[bytes], seconds: float) -> Reco
 
             return await closed_loop(ask, in_flight=IN_FLIGHT, seconds=seconds)
 
-    return Recorded(lambda: asyncio.run(serve()), {"client": os.getpid(), "server and worker": pid})
+    return Recorded(lambda: asyncio.run(serve()), {"client": [os.getpid()], "server and worker": [pid]})
 
 
 def _rq(queue: peer_rq.Jobs, device: Device, photos: Sequence[bytes], seconds: float) -> Recorded:

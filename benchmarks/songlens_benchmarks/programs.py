@@ -1,18 +1,14 @@
-"""Processes that a benchmark starts: watched while it runs, and always ended, by Ctrl-C and SIGTERM, too."""
+"""Processes that a benchmark starts: watched until they serve, and always ended."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from songlens_shared.errors import SonglensError
 
@@ -47,8 +43,8 @@ class Program:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it."""
-        with self._log.open("ab") as output:
+        """Start it, with a file of its own for what it writes."""
+        with self._log.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment
             )
@@ -90,35 +86,12 @@ class Program:
 @contextmanager
 def running(*programs: Program) -> Iterator[None]:
     """Start all of them, and end them."""
-    with leaving_by_signals():
-        try:
-            for program in programs:
-                program.start()
-            yield
-        finally:
-            for program in programs:
-                program.ask_to_stop()
-            for program in programs:
-                program.wait()
-
-
-@contextmanager
-def leaving_by_signals() -> Iterator[None]:
-    """Have the first SIGTERM or Ctrl-C end the block by an exception, and no second one disturb what is ended then."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, leave)
     try:
+        for program in programs:
+            program.start()
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for program in programs:
+            program.ask_to_stop()
+        for program in programs:
+            program.wait()

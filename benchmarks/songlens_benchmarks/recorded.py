@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from songlens_benchmarks.cpu_times import cpu_seconds
@@ -12,7 +12,7 @@ from songlens_benchmarks.load import Served
 class Recorded:
     """Calls a measure and remembers what it found."""
 
-    def __init__(self, measure: Callable[[], Served], pids: Mapping[str, int]) -> None:
+    def __init__(self, measure: Callable[[], Served], pids: Mapping[str, Sequence[int]]) -> None:
         """`pids`: the processes whose processor time is of interest."""
         self._measure = measure
         self._pids = pids
@@ -38,5 +38,9 @@ class Recorded:
         return median(served.latency_ms(share) for served in self._runs)
 
     def cpu_us(self) -> dict[str, float]:
-        """Return the processor time that each process took for a request, in microseconds."""
+        """Return the processor time that each group of processes took for a request, in microseconds."""
         return {name: median(taken[name] for taken in self._cpu_us) for name in self._pids}
+
+    def cores(self) -> dict[str, float]:
+        """Return how many cores each group of processes kept busy."""
+        return {name: taken_us * self.rate / 1e6 for name, taken_us in self.cpu_us().items()}

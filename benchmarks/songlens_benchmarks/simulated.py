@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import tempfile
@@ -13,9 +14,10 @@ from pathlib import Path
 from songlens import AsyncClient
 from songlens.recommendation import Recommendation
 from songlens_benchmarks.device import Device
-from songlens_benchmarks.load import Call
+from songlens_benchmarks.load import Call, Served, closed_loop
 from songlens_benchmarks.payloads import mark
 from songlens_benchmarks.programs import ProgramFailed, running
+from songlens_benchmarks.recorded import Recorded
 from songlens_benchmarks.workers import Worker
 from songlens_workers.embedded import EmbeddedBroker
 
@@ -37,14 +39,23 @@ class Simulated:
         """Return a client."""
         return AsyncClient(self.url, partitions=self.partitions)
 
-    def pids(self) -> dict[str, int]:
-        """Return one process of each kind, and this one, which is the client."""
+    def pids(self) -> dict[str, list[int]]:
+        """Return the processes of each kind; this one is the client."""
         return {
-            "client": os.getpid(),
-            "vision worker": self.vision[0].pid,
-            "song worker": self.songs[0].pid,
-            "server": self.server_pid,
+            "client": [os.getpid()],
+            "vision": [worker.pid for worker in self.vision],
+            "songs": [worker.pid for worker in self.songs],
+            "server": [self.server_pid],
         }
+
+    def load(self, photos: Sequence[bytes], *, in_flight: int, seconds: float) -> Recorded:
+        """Return the measure that keeps so many photos in flight."""
+
+        async def serve() -> Served:
+            async with self.client() as client:
+                return await closed_loop(asking(client, photos), in_flight=in_flight, seconds=seconds)
+
+        return Recorded(lambda: asyncio.run(serve()), self.pids())
 
 
 @contextmanager

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from songlens_benchmarks.programs import Program
+from songlens_benchmarks.programs import Program, ProgramFailed
 
-_PORT = re.compile(r"health_served.*?port\D*(\d+)|port\D*(\d+).*?health_served")
-_STARTED = "worker_started"
+_STARTED, _HEALTH = "worker_started", "health_served"
 
 
 class Worker(Program):
-    """A process of one stage, simulated or real, that serves its metrics on a free port."""
+    """A process of one stage, simulated or real, that logs JSON and serves its metrics on a free port."""
 
     def __init__(self, name: str, arguments: Sequence[str], *, folder: Path) -> None:
         """Its output goes to a file in the folder."""
@@ -26,18 +27,47 @@ class Worker(Program):
         """Wait until it claims entries. Raises `ProgramFailed` where it never does."""
         self.until(lambda: _STARTED in self.output())
 
-    def counted(self, sample: str, **labels: str) -> float:
-        """Return the sum of a metric's sample over all label values but those given."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as response:
-            text = response.read().decode()
-        return sum(
-            found.value
-            for family in text_string_to_metric_families(text)
-            for found in family.samples
-            if found.name == sample and labels.items() <= found.labels.items()
+    def metrics(self) -> str:
+        """Return what /metrics shows."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port()}/metrics", timeout=10) as response:
+            text: str = response.read().decode()
+        return text
+
+    def _port(self) -> int:
+        for line in self.output().splitlines():
+            if f'"{_HEALTH}"' in line:
+                return int(json.loads(line)["port"])
+        raise ProgramFailed(f"{self.name} serves no metrics.")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What workers of one stage have counted since they started."""
+
+    images: float
+    """In batches."""
+
+    batches: float
+    batch_seconds: float
+    """That they ran batches, and sent the outcomes, in all."""
+
+    @classmethod
+    def of(cls, workers: Iterable[Worker]) -> Self:
+        """Ask all of them."""
+        samples: dict[str, float] = {}
+        for worker in workers:
+            for family in text_string_to_metric_families(worker.metrics()):
+                for sample in family.samples:
+                    name = " ".join((sample.name, sample.labels.get("step", ""))).strip()
+                    samples[name] = samples.get(name, 0.0) + sample.value
+        return cls(
+            images=samples.get("songlens_batch_size_sum", 0.0),
+            batches=samples.get("songlens_batch_size_count", 0.0),
+            batch_seconds=samples.get("songlens_stage_seconds_sum batch", 0.0),
         )
 
-    @property
-    def _port(self) -> int:
-        found = _PORT.search(self.output())
-        return int(found[1] or found[2]) if found else 0
+    def since(self, before: Self) -> Counted:
+        """Return what was counted after `before`."""
+        return Counted(
+            self.images - before.images, self.batches - before.batches, self.batch_seconds - before.batch_seconds
+        )
