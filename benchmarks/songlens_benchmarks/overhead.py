@@ -31,6 +31,10 @@ _TARGETS = {
     ("simulated device", _RQ): Target(of="baseline", at_least=15.0),
     ("no device", _MOSEC): Target(of="value", at_least=4000.0),
 }
+_NOTES = {
+    _MOSEC: f"One worker, batches of {MAX_BATCH}, its own HTTP; nothing is kept where it dies.",
+    _RQ: "One SimpleWorker, RQ's default serializer, the same server settings.",
+}
 _PEERS = {_MOSEC: peer_mosec.INSTALLED, _RQ: peer_rq.INSTALLED}
 
 Measured = dict[str, Recorded]
@@ -100,8 +104,9 @@ def _rates(measured: Measured, what: str, limit: Reference) -> Iterator[Row]:
             target=_TARGETS.get((what, peer)) if installed else None,
             note="" if installed else f"{peer} is not installed here.",
         )
-    for system in measured.keys() - {_OURS}:
-        yield Row(what=f"{system}, {what}", value=measured[system].rate, unit="requests/s", limit=limit)
+    for system in (_NO_FILE, *(peer for peer, installed in _PEERS.items() if installed)):
+        rate, note = measured[system].rate, _NOTES.get(system, "")
+        yield Row(what=f"{system}, {what}", value=rate, unit="requests/s", limit=limit, note=note)
 
 
 def _latencies(measured: Measured, what: str) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from songlens import AsyncClient
-from songlens_benchmarks.load import Call, Served, all_of
+from songlens_benchmarks.load import Call, Served, all_of, open_loop
 from songlens_benchmarks.programs import ProgramFailed
 from songlens_benchmarks.real import Serving
 from songlens_benchmarks.recorded import Recorded
@@ -45,6 +45,15 @@ class Saturated:
         busy_s[f"decoding, {_DECODERS} threads"] = self._decode_ms / 1000 / _DECODERS
         self._busy.append({part: taken_s / seconds for part, taken_s in busy_s.items()})
         return rate
+
+    def at(self, per_s: float, seconds: float) -> Served:
+        """Have photos answered that come at random times, so many a second on average."""
+
+        async def serve() -> Served:
+            async with self._workers.system.client() as client:
+                return await open_loop(self._asking(client), per_s=per_s, seconds=seconds)
+
+        return asyncio.run(serve())
 
     def busy(self) -> dict[str, float]:
         """Return the share of the time in which each part had something to do."""
