@@ -11,6 +11,14 @@ from songlens_benchmarks.row import Effort, Row
 BENCHMARKS = {
     "machine": "what this machine can do at most: GEMM, memory, bytes through Redis",
     "batching": "how batches follow the time they take: throughput, latency, a device that changes (simulated)",
+    "decode": "from a photo's bytes to pixels: photos a second on one thread, and how far the pixels differ",
+    "codec": "messages to bytes and back",
+    "functions": "calls of the queue's functions a second, alone and many at once",
+    "overhead": "queue and framework: requests a second with a simulated device, beside mosec and RQ",
+    "scaling": "requests a second by workers and by partitions, and which part is busy at the limit",
+    "latency": "how long a photo takes at half load",
+    "start": "seconds from the start of a worker to its first answer",
+    "system": "the whole system, saturated, beside the bare forward loop",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 

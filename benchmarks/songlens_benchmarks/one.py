@@ -6,6 +6,7 @@ import argparse
 import json
 
 from songlens_benchmarks.catalogue import BENCHMARKS, benchmark
+from songlens_benchmarks.leaving import leaving_by_signals
 from songlens_benchmarks.row import Effort
 
 
@@ -16,8 +17,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=Effort.rounds)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    for row in benchmark(given.name).run(Effort(rounds=given.rounds, quick=given.quick)):
-        print(json.dumps(row.to_dict(), ensure_ascii=False), flush=True)
+    with leaving_by_signals():
+        for row in benchmark(given.name).run(Effort(rounds=given.rounds, quick=given.quick)):
+            print(json.dumps(row.to_dict(), ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":
