@@ -111,6 +111,10 @@ class VisionSettings(StageSettings):
     weights: Path | None = Field(None, description="Local file of the backbone's pretrained weights.")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(None, ge=1, description="Threads of the forward pass; none takes the cores we may use.")
+    precision: str | None = Field(
+        None,
+        description="Arithmetic of the forward pass; none takes what the model was built in, and any other is refused.",
+    )
     bulk_share: float = Field(
         0.1, ge=0, le=1, description="Share of claims that bulk gets while interactive requests wait."
     )

@@ -59,9 +59,9 @@ def add_images(
 
     console, store = Console(), open_store(models)
     chosen = base or newest_version(store)
-    name = store.manifest(chosen).backbone.name
+    spec = store.manifest(chosen).backbone
     with progress_bars(console) as progress:
-        backbone = vision.open(name, threads, progress)
+        backbone = vision.open(spec.name, threads, progress, spec.precision)
         built = add(source, chosen, store, backbone, progress=progress)
         _show(console, built)
         if publish:

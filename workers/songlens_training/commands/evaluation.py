@@ -102,7 +102,8 @@ def _open_version(
     from songlens_training.evaluate.version import OpenVersion
 
     store = open_store(models)
-    backbone = vision.open(store.manifest(version).backbone.name, threads, progress)
+    spec = store.manifest(version).backbone
+    backbone = vision.open(spec.name, threads, progress, spec.precision)
     return OpenVersion(store, version, backbone)
 
 

@@ -38,7 +38,7 @@ class VisionModel:
 class VisionModels:
     """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same."""
 
-    def __init__(self, store: ModelStore, *, load_backbone: Callable[[str], Backbone]) -> None:
+    def __init__(self, store: ModelStore, *, load_backbone: Callable[[BackboneSpec], Backbone]) -> None:
         self._store = store
         self._load_backbone = load_backbone
         self._backbone: Backbone | None = None
@@ -63,11 +63,16 @@ class VisionModels:
 
     def _matching_backbone(self, manifest: Manifest) -> Backbone:
         backbone = self._backbone
-        if backbone is None or backbone.name != manifest.backbone.name:
-            backbone = self._load_backbone(manifest.backbone.name)
+        if backbone is None or _told_apart(backbone_spec(backbone)) != _told_apart(manifest.backbone):
+            backbone = self._load_backbone(manifest.backbone)
         manifest.backbone.check(backbone_spec(backbone))
         self._backbone = backbone
         return backbone
+
+
+def _told_apart(spec: BackboneSpec) -> tuple[str, str]:
+    """Return what a worker can load another backbone by; weights are its own, and only checked."""
+    return spec.name, spec.precision
 
 
 def _image_table(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:

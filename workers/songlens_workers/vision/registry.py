@@ -18,16 +18,18 @@ def load_backbone(
     weights: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    precision: str = "fp32",
     progress: DownloadProgress | None = None,
 ) -> Backbone:
     """Load a backbone with pretrained weights, ready to embed.
 
     `weights` is a local file instead of the backbone's own source. `device` is a torch device, or `auto`: the GPU
     where there is one. `threads` bounds the processors of the CPU forward pass, for the whole process; None takes
-    what the container really has. `progress` is told about a download.
+    what the container really has. `precision` is the arithmetic of the forward pass. `progress` is told about a
+    download.
 
-    Raises `ConfigError` for an unknown name or a device that is not there, `WeightsUnavailable` when the weights
-    cannot be reached and `WeightsDamaged` when they are not what they should be.
+    Raises `ConfigError` for an unknown name, a device that is not there or a precision that is not offered on it,
+    `WeightsUnavailable` when the weights cannot be reached and `WeightsDamaged` when they are not what they should be.
     """
     if name not in BACKBONES:
         raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(BACKBONES)}.")
@@ -37,13 +39,13 @@ def load_backbone(
     if name == "vgg19":
         from songlens_workers.vision import vgg19
 
-        return vgg19.load(weights=weights, device=device, progress=progress)
+        return vgg19.load(weights=weights, device=device, precision=precision, progress=progress)
     if name == "efficientnet_lite2":
         from songlens_workers.vision import efficientnet_lite2
 
-        return efficientnet_lite2.load(weights=weights, device=device)
+        return efficientnet_lite2.load(weights=weights, device=device, precision=precision)
     from songlens_workers.vision import tiny
 
     if weights is not None:
         raise ConfigError("The tiny backbone makes its own weights; leave out the weights file.")
-    return tiny.load(device=device)
+    return tiny.load(device=device, precision=precision)

@@ -12,8 +12,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from songlens_workers.vision.forward.choose import choose_executor
 from songlens_workers.vision.preprocess import Preprocessing
-from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
+from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
 
 NAME = "tiny"
 DIMENSIONS = 64
@@ -29,17 +30,17 @@ PREPROCESSING = Preprocessing(
 _SEED = 2018
 
 
-def load(*, device: str = "auto") -> TorchBackbone:
+def load(*, device: str = "auto", precision: str = "fp32") -> TorchBackbone:
     """Make the network; every process makes the same one. Raises `ConfigError` when the device is not there."""
     target = find_device(device)
     network = _network()
+    sha256 = _sha256(network)
     return TorchBackbone(
         name=NAME,
-        network=place(network, target),
+        executor=choose_executor(network, PREPROCESSING, target, precision),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
-        weights_sha256=_sha256(network),
-        device=target,
+        weights_sha256=sha256,
     )
 
 

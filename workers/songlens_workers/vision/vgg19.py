@@ -12,8 +12,9 @@ import torch
 from torchvision.models import VGG19_Weights, vgg19
 
 from songlens_workers.vision.backbone import DownloadProgress
+from songlens_workers.vision.forward.choose import choose_executor
 from songlens_workers.vision.preprocess import Preprocessing
-from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
+from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
 from songlens_workers.vision.weights import cache_folder, download_weights, fill, read_weights
 
 NAME = "vgg19"
@@ -37,6 +38,7 @@ def load(
     *,
     weights: Path | None = None,
     device: str = "auto",
+    precision: str = "fp32",
     progress: DownloadProgress | None = None,
     url: str = WEIGHTS_URL,
 ) -> TorchBackbone:
@@ -54,9 +56,8 @@ def load(
     network.classifier = network.classifier[:_LAYERS_TO_FC2]
     return TorchBackbone(
         name=NAME,
-        network=place(network, target),
+        executor=choose_executor(network, PREPROCESSING, target, precision),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
         weights_sha256=sha256,
-        device=target,
     )

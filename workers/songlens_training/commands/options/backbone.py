@@ -27,7 +27,7 @@ class WeightFlags:
     weights: Annotated[Path | None, _option(help="Local file of the backbone's weights.")] = None
     device: Annotated[str, _option(help="auto, cpu, cuda or cuda:N.")] = "auto"
 
-    def open(self, name: str, threads: int | None, progress: Progress) -> Backbone:
+    def open(self, name: str, threads: int | None, progress: Progress, precision: str = "fp32") -> Backbone:
         """Return the backbone of a name, its weights downloaded where they are not there.
 
         Raises `WeightsUnavailable`, `WeightsDamaged` or `ConfigError`.
@@ -40,7 +40,12 @@ class WeightFlags:
         progress("Loading the backbone", 0, 1)
         try:
             backbone = load_backbone(
-                name, weights=self.weights, device=self.device, threads=threads, progress=downloading
+                name,
+                weights=self.weights,
+                device=self.device,
+                threads=threads,
+                precision=precision,
+                progress=downloading,
             )
         except WeightsUnavailable as error:
             raise WeightsUnavailable(
@@ -55,7 +60,8 @@ class BackboneFlags(WeightFlags):
     """The backbone as well."""
 
     backbone: Annotated[str, _option(help="vgg19 or efficientnet_lite2.")] = DEFAULT_BACKBONE
+    precision: Annotated[str, _option(help="Arithmetic of the forward pass: fp32.")] = "fp32"
 
     def open_chosen(self, threads: int | None, progress: Progress) -> Backbone:
         """Return the backbone that is chosen, as `open` does."""
-        return self.open(self.backbone, threads, progress)
+        return self.open(self.backbone, threads, progress, self.precision)

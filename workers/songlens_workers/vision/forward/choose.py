@@ -1,0 +1,22 @@
+"""Which executor a network gets, by device and precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from songlens_shared.errors import ConfigError
+from songlens_workers.vision.forward.eager import EagerExecutor
+from songlens_workers.vision.forward.executor import Executor
+from songlens_workers.vision.preprocess import Preprocessing
+
+
+def choose_executor(
+    network: nn.Module, preprocessing: Preprocessing, device: torch.device, precision: str = "fp32"
+) -> Executor:
+    """Return the fastest executor of a network there. Raises `ConfigError` for a precision that it has none for."""
+    if precision == "fp32":
+        return EagerExecutor(network, preprocessing, device)
+    raise ConfigError(
+        f"There is no precision {precision!r} for this backbone on {device.type}; use `fp32`, which runs everywhere."
+    )
