@@ -115,6 +115,11 @@ class VisionSettings(StageSettings):
         None,
         description="Arithmetic of the forward pass; none takes what the model was built in, and any other is refused.",
     )
+    warm_up: bool = Field(
+        True,
+        description="On a GPU, make ready for batches of every size up to max_batch before the first photo is claimed; "
+        "off makes the first batch of each size wait.",
+    )
     bulk_share: float = Field(
         0.1, ge=0, le=1, description="Share of claims that bulk gets while interactive requests wait."
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Backbone, DownloadProgress
+
+if TYPE_CHECKING:
+    from songlens_workers.vision.torch_backbone import TorchBackbone
 
 BACKBONES = ("vgg19", "efficientnet_lite2", "tiny")
 """`vgg19` is the method and the default; `efficientnet_lite2` stands in for it where its weights cannot be had;
@@ -19,14 +23,16 @@ def load_backbone(
     device: str = "auto",
     threads: int | None = None,
     precision: str = "fp32",
+    ready_for: int = 0,
     progress: DownloadProgress | None = None,
 ) -> Backbone:
     """Load a backbone with pretrained weights, ready to embed.
 
     `weights` is a local file instead of the backbone's own source. `device` is a torch device, or `auto`: the GPU
     where there is one. `threads` bounds the processors of the CPU forward pass, for the whole process; None takes
-    what the container really has. `precision` is the arithmetic of the forward pass. `progress` is told about a
-    download.
+    what the container really has. `precision` is the arithmetic of the forward pass. For batches of up to `ready_for`
+    photos everything is prepared now that a GPU would otherwise prepare when the first of a size comes. `progress` is
+    told about a download.
 
     Raises `ConfigError` for an unknown name, a device that is not there or a precision that is not offered on it,
     `WeightsUnavailable` when the weights cannot be reached and `WeightsDamaged` when they are not what they should be.
@@ -36,6 +42,15 @@ def load_backbone(
     from songlens_workers.vision.torch_backbone import set_threads
 
     set_threads(threads)
+    backbone = _load(name, weights=weights, device=device, precision=precision, progress=progress)
+    if ready_for:
+        backbone.warm_up(ready_for)
+    return backbone
+
+
+def _load(
+    name: str, *, weights: Path | None, device: str, precision: str, progress: DownloadProgress | None
+) -> TorchBackbone:
     if name == "vgg19":
         from songlens_workers.vision import vgg19
 

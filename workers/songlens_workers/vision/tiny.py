@@ -33,7 +33,7 @@ _SEED = 2018
 def load(*, device: str = "auto", precision: str = "fp32") -> TorchBackbone:
     """Make the network; every process makes the same one. Raises `ConfigError` when the device is not there."""
     target = find_device(device)
-    network = _network()
+    network = untrained_network()
     sha256 = _sha256(network)
     return TorchBackbone(
         name=NAME,
@@ -44,7 +44,7 @@ def load(*, device: str = "auto", precision: str = "fp32") -> TorchBackbone:
     )
 
 
-def _network() -> nn.Module:
+def untrained_network() -> nn.Module:
     """Return (N, 3, 56, 56) -> (N, 64). The weights' generator is its own: torch's random state is left alone."""
     with torch.device("meta"):
         network = nn.Sequential(

@@ -8,7 +8,7 @@ import torch
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.cpus import available_cpus
-from songlens_workers.vision.forward.executor import Executor
+from songlens_workers.vision.forward.executor import Executor, WarmsUp
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
 
 
@@ -46,6 +46,11 @@ class TorchBackbone:
         if len(pixels) == 0:
             return np.empty((0, self.dimensions), np.float32)
         return self._executor(pixels)
+
+    def warm_up(self, largest_batch: int) -> None:
+        """Make ready for batches of up to so many photos, where the first of a size would be slow otherwise."""
+        if isinstance(self._executor, WarmsUp):
+            self._executor.warm_up(largest_batch)
 
 
 def find_device(device: str) -> torch.device:

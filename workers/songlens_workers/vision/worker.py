@@ -86,4 +86,5 @@ def _backbone(spec: BackboneSpec, settings: VisionSettings) -> Backbone:
         device=settings.device,
         threads=settings.threads,
         precision=spec.precision,
+        ready_for=settings.max_batch if settings.warm_up else 0,
     )
