@@ -46,7 +46,7 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     import torch
 
     from songlens_workers.vision.content_cache import ContentCache
-    from songlens_workers.vision.image_index import set_search_threads
+    from songlens_workers.vision.index.floats import set_search_threads
     from songlens_workers.vision.limits import ImageLimits
     from songlens_workers.vision.model import VisionModel, VisionModels
     from songlens_workers.vision.registry import load_backbone

@@ -39,7 +39,7 @@ from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.content_cache import ContentCache, Key
 from songlens_workers.vision.decode import decode
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
 from songlens_workers.vision.photo_source import PhotoSource

@@ -15,7 +15,7 @@ from songlens_training.graph.graph import Vertex, VertexType
 from songlens_training.model import extension
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
 from songlens_workers.models.manifest import BackboneSpec
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 OLD, NEW = (np.random.default_rng(seed).standard_normal((40 - 30 * seed, 6)).astype(np.float32) for seed in (0, 1))
 

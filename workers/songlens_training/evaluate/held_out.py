@@ -34,7 +34,7 @@ from songlens_training.model.learn import BuildOptions, Catalogue, Learned, lear
 from songlens_training.progress import Progress, step
 from songlens_workers.songs.ranker import Vectors
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.model import backbone_spec
 
 KEPT_IMAGES = "catalogue_images.jsonl"

@@ -34,7 +34,7 @@ from songlens_workers.models.manifest import (
     Manifest,
     file_entry,
 )
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from songlens_training.embedding.vectors import vector_lines
 from songlens_training.graph.graph import Vertex
 from songlens_training.model.feature_store import StoredFeatures
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa

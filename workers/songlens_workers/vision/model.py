@@ -10,7 +10,8 @@ from songlens_shared.errors import ModelDamaged, ModelMismatch
 from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, Manifest
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.image_index import FlatImageIndex, ImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
+from songlens_workers.vision.index.protocol import ImageIndex
 
 
 def backbone_spec(backbone: Backbone) -> BackboneSpec:

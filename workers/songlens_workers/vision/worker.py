@@ -18,7 +18,7 @@ from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.content_cache import ContentCache
 from songlens_workers.vision.cpus import available_cpus
-from songlens_workers.vision.image_index import set_search_threads
+from songlens_workers.vision.index.floats import set_search_threads
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
 from songlens_workers.vision.photo_source import PhotoSource
