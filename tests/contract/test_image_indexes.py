@@ -17,32 +17,23 @@ from hypothesis import strategies as st
 from songlens_shared.errors import ModelDamaged, ModelError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.flat import FlatImageIndex
-from songlens_workers.vision.index.protocol import ImageIndex
 
 Build = Callable[[Features], FlatImageIndex]
 
 
 def by_products(vectors: Features) -> FlatImageIndex:
-    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=1_000_000, gpu=False)
+    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=1_000_000)
     index.add(vectors)
     return index
 
 
 def by_faiss(vectors: Features) -> FlatImageIndex:
-    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=0, gpu=False)
+    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=0)
     index.add(vectors)
     return index
 
 
-def on_gpu(vectors: Features) -> FlatImageIndex:
-    if faiss.get_num_gpus() == 0:
-        pytest.skip("FAISS finds no GPU")
-    return FlatImageIndex.build(vectors)
-
-
-@pytest.fixture(
-    params=[by_products, by_faiss, pytest.param(on_gpu, marks=pytest.mark.gpu)], ids=["products", "faiss", "gpu"]
-)
+@pytest.fixture(params=[by_products, by_faiss], ids=["products", "faiss"])
 def build(request: pytest.FixtureRequest) -> Build:
     """Each way to search in turn; `FlatImageIndex.build` chooses among them."""
     chosen: Build = request.param

@@ -136,6 +136,20 @@ class VisionSettings(StageSettings):
         description="On a GPU, make ready for batches of every size up to max_batch before the first photo is claimed; "
         "off makes the first batch of each size wait.",
     )
+    search_devices: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="GPUs that search the image index, with commas between them (`cuda:0,cuda:1`), or `cpu`; none "
+        "takes the device of the forward pass.",
+    )
+    search_float16: bool = Field(
+        False,
+        description="Hold the image index as float16 on GPUs: half of the memory, and the same images are found.",
+    )
+    search_shard: bool = Field(
+        True,
+        description="Divide the image index among several search_devices; off, each holds all of it, and they divide "
+        "the photos of a batch.",
+    )
     bulk_share: float = Field(
         0.1, ge=0, le=1, description="Share of claims that bulk gets while interactive requests wait."
     )
@@ -172,7 +186,7 @@ class VisionSettings(StageSettings):
         "own network.",
     )
 
-    @field_validator("devices", mode="before")
+    @field_validator("devices", "search_devices", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

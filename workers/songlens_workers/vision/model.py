@@ -11,6 +11,7 @@ from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, 
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.index.flat import FlatImageIndex
+from songlens_workers.vision.index.gpu import SearchOptions, gpus_found
 from songlens_workers.vision.index.protocol import ImageIndex
 
 
@@ -39,13 +40,21 @@ class VisionModel:
 class VisionModels:
     """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same."""
 
-    def __init__(self, store: ModelStore, *, load_backbone: Callable[[BackboneSpec], Backbone]) -> None:
+    def __init__(
+        self,
+        store: ModelStore,
+        *,
+        load_backbone: Callable[[BackboneSpec], Backbone],
+        search: SearchOptions | None = None,
+    ) -> None:
+        """Without `search`, indexes are searched where the backbone runs."""
         self._store = store
         self._load_backbone = load_backbone
+        self._search = search or SearchOptions()
         self._backbone: Backbone | None = None
 
     def open(self, version: str) -> VisionModel:
-        """Open a version; raises `ModelNotFound`, `ModelDamaged` or `ModelMismatch`."""
+        """Open a version; raises `ModelNotFound`, `ModelDamaged`, `ModelMismatch`, or `ConfigError` for its GPUs."""
         folder, manifest = self._store.open(version)
         backbone = self._matching_backbone(manifest)
         index = FlatImageIndex.load(folder / IMAGE_INDEX)
@@ -60,7 +69,10 @@ class VisionModels:
                 f"the index of model version {version} has {index.dimensions} dimensions and the backbone "
                 f"{backbone.name} makes {backbone.dimensions}; build the model again."
             )
-        return VisionModel(backbone=backbone, index=index, image_ids=image_ids, keywords=keywords)
+        gpus = self._search.gpus(backbone.device, found=gpus_found())
+        return VisionModel(
+            backbone=backbone, index=index.to_gpus(gpus, self._search), image_ids=image_ids, keywords=keywords
+        )
 
     def _matching_backbone(self, manifest: Manifest) -> Backbone:
         backbone = self._backbone

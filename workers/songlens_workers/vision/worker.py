@@ -19,6 +19,7 @@ from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.content_cache import ContentCache
 from songlens_workers.vision.cpus import available_cpus
 from songlens_workers.vision.index.floats import set_search_threads
+from songlens_workers.vision.index.gpu import SearchOptions
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
 from songlens_workers.vision.photo_source import PhotoSource
@@ -36,7 +37,13 @@ def run(settings: VisionSettings) -> None:
         for keys in partitions:
             connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
         set_search_threads(settings.threads or available_cpus())
-        models = VisionModels(ModelStore(settings.models), load_backbone=lambda spec: _backbone(spec, settings))
+        models = VisionModels(
+            ModelStore(settings.models),
+            load_backbone=lambda spec: _backbone(spec, settings),
+            search=SearchOptions(
+                devices=settings.search_devices, float16=settings.search_float16, shard=settings.search_shard
+            ),
+        )
         live: LiveModel[VisionModel] = LiveModel(
             current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
         )

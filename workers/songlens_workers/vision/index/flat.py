@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import faiss
@@ -12,20 +12,18 @@ import numpy as np
 from songlens_shared.errors import ModelDamaged, ModelError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.floats import MAX_PRODUCT_QUERIES, FloatCandidates
+from songlens_workers.vision.index.gpu import SearchOptions, on_gpus
 from songlens_workers.vision.index.protocol import checked_vectors
 from songlens_workers.vision.index.ranking import RankedIndex
 from songlens_workers.vision.index.rows import Rows
 
 
 class FlatImageIndex(RankedIndex):
-    """An `ImageIndex` over FAISS's `IndexFlatL2`, searched on the GPU where FAISS finds one."""
+    """An `ImageIndex` over FAISS's `IndexFlatL2`, searched on the CPU unless it is put on GPUs."""
 
-    def __init__(
-        self, index: faiss.IndexFlatL2, *, gpu: bool = True, max_product_queries: int = MAX_PRODUCT_QUERIES
-    ) -> None:
-        """Wrap a FAISS index; `gpu` and `max_product_queries` as in `FloatCandidates`."""
+    def __init__(self, index: faiss.IndexFlatL2, *, max_product_queries: int = MAX_PRODUCT_QUERIES) -> None:
+        """Wrap a FAISS index; `max_product_queries` as in `FloatCandidates`."""
         self._index = index
-        self._gpu = gpu
         self._max_product_queries = max_product_queries
         self._refresh()
 
@@ -90,6 +88,16 @@ class FlatImageIndex(RankedIndex):
         self._index.add(checked_vectors(vectors, self.dimensions, "vectors"))
         self._refresh()
 
+    def to_gpus(self, gpus: Sequence[int], options: SearchOptions) -> RankedIndex:
+        """Return this index, as it is now, with candidates proposed by GPUs; itself where there is nothing to propose.
+
+        Raises `ConfigError` as `on_gpus` does.
+        """
+        if not gpus or not len(self):
+            return self
+        rows = Rows(self._index)
+        return RankedIndex(rows, on_gpus(rows, gpus, self._floats, options))
+
     def save(self, path: Path) -> None:
         """Write the index in FAISS's file format. Raises `ModelError` when the file cannot be written."""
         try:
@@ -102,12 +110,11 @@ class FlatImageIndex(RankedIndex):
     def _refresh(self) -> None:
         """Take a new view of FAISS's own memory, which moves when vectors are added."""
         rows = Rows(self._index)
-        floats = FloatCandidates(rows, gpu=self._gpu, max_product_queries=self._max_product_queries)
-        self._squared_norms = floats.squared_norms
-        super().__init__(rows, floats)
+        self._floats = FloatCandidates(rows, max_product_queries=self._max_product_queries)
+        super().__init__(rows, self._floats)
 
     def _finite(self) -> bool:
-        return bool(np.isfinite(self._squared_norms).all())
+        return bool(np.isfinite(self._floats.squared_norms).all())
 
 
 def _mapped(path: Path) -> Rows:

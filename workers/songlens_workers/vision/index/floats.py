@@ -1,4 +1,4 @@
-"""Candidates by float32 products with the vectors themselves: on a GPU where FAISS finds one, else by NumPy or FAISS."""
+"""Candidates by float32 products with the vectors themselves, by NumPy or FAISS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from songlens_workers.vision.index.rows import Rows
 # For few queries one matrix product with top-k is up to three times as fast as FAISS (33,459 x 4096, two CPU cores);
 # for more, the scores (queries x vectors) would take too much memory, and FAISS works in blocks.
 MAX_PRODUCT_QUERIES = 64
-_MAX_GPU_K = 2048
 _QUERIES_AT_ONCE = 4096
 
 
@@ -22,28 +21,22 @@ class FloatCandidates:
     """`Candidates` among float32 rows, by |q|^2 - 2 q.x + |x|^2.
 
     That expansion cancels badly for near-duplicates, so that its rounding error is part of the bound. Safe from several
-    threads on a CPU; a GPU index wants one thread at a time.
+    threads.
     """
 
     queries_at_once = _QUERIES_AT_ONCE
 
-    def __init__(self, rows: Rows, *, gpu: bool = True, max_product_queries: int = MAX_PRODUCT_QUERIES) -> None:
-        """`gpu` takes the GPUs that FAISS finds.
-
-        Without one, up to `max_product_queries` queries at once are searched by a matrix product, and more by FAISS.
-        """
+    def __init__(self, rows: Rows, *, max_product_queries: int = MAX_PRODUCT_QUERIES) -> None:
+        """Up to `max_product_queries` queries at once are searched by a matrix product, and more by FAISS."""
         self._rows = rows
         self._max_product_queries = max_product_queries
         self.squared_norms: Distances = np.einsum("nd,nd->n", rows.vectors, rows.vectors)
-        self._gpu_index = on_gpus(rows.index) if gpu and len(rows) else None
 
     def propose(self, queries: Features) -> Proposal:
         """Return the proposal for float32 (N, D)."""
         rounding = self._rounding_bound(queries)
-        if self._gpu_index is not None:
-            return _Searched(self._rows, self._gpu_index, queries, rounding)
         if len(queries) > self._max_product_queries:
-            return _Searched(self._rows, self._rows.index, queries, rounding)
+            return _Searched(self._rows.index, queries, rounding)
         scores = (self._rows.vectors @ queries.T).T  # (N, n); this order is the faster one for few queries
         query_norms = np.einsum("nd,nd->n", queries, queries)
         return _Scored(self.squared_norms - 2 * scores, query_norms, rounding)
@@ -70,18 +63,12 @@ class _Scored:
 class _Searched:
     """A proposal by a search of FAISS's."""
 
-    def __init__(self, rows: Rows, index: Any, queries: Features, rounding: Bounds) -> None:
-        self._rows, self._index, self._queries, self._rounding = rows, index, queries, rounding
+    def __init__(self, index: Any, queries: Features, rounding: Bounds) -> None:
+        self._index, self._queries, self._rounding = index, queries, rounding
 
     def nearest(self, rows: Positions, count: int) -> tuple[Bounds, Positions]:
-        index = self._index if count <= _MAX_GPU_K else self._rows.index
-        squared, positions = index.search(self._queries[rows], count)
+        squared, positions = self._index.search(self._queries[rows], count)
         return squared.max(axis=1) - self._rounding[rows], positions
-
-
-def on_gpus(index: faiss.IndexFlatL2) -> Any | None:
-    """Return the index on all GPUs that FAISS finds; None where it finds none."""
-    return faiss.index_cpu_to_all_gpus(index) if faiss.get_num_gpus() > 0 else None
 
 
 def rounding_bound(lengths: Bounds, terms: int) -> Bounds:
