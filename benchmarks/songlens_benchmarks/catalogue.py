@@ -10,6 +10,7 @@ from songlens_benchmarks.row import Effort, Row
 
 BENCHMARKS = {
     "machine": "what this machine can do at most: GEMM, memory, bytes through Redis",
+    "gpu": "forward pass and search on a GPU, and what each part of it is worth; nothing where there is none",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 
