@@ -8,6 +8,8 @@ from torch import nn
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.forward.eager import EagerExecutor
 from songlens_workers.vision.forward.executor import Executor
+from songlens_workers.vision.forward.fused import can_fuse, fused
+from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.preprocess import Preprocessing
 
 
@@ -15,6 +17,8 @@ def choose_executor(
     network: nn.Module, preprocessing: Preprocessing, device: torch.device, precision: str = "fp32"
 ) -> Executor:
     """Return the fastest executor of a network there. Raises `ConfigError` for a precision that it has none for."""
+    if isinstance(network, PlainNetwork) and can_fuse(device, precision):
+        return fused(network, preprocessing, precision)
     if precision == "fp32":
         return EagerExecutor(network, preprocessing, device)
     raise ConfigError(
