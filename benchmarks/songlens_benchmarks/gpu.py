@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torchvision.models import vgg19 as torchvision_vgg19
 
 from songlens_benchmarks import gpu_limits
 from songlens_benchmarks.row import Effort, Reference, Row, Target
@@ -28,7 +27,7 @@ from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.index.gpu import SearchOptions
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Pixels
-from songlens_workers.vision.vgg19 import DIMENSIONS, PREPROCESSING
+from songlens_workers.vision.vgg19 import DIMENSIONS, PREPROCESSING, VGG19
 
 VGG19_FLOP = 39.26e9
 """Of one image, two for each multiply-add."""
@@ -116,9 +115,7 @@ def _forward(limits: dict[str, float], effort: Effort, seconds: float) -> Iterat
 def vgg19_fc2() -> nn.Module:
     """Return VGG-19 up to fc2, with seeded random weights: as fast as with the trained ones."""
     torch.manual_seed(19)
-    network: nn.Module = torchvision_vgg19(weights=None)
-    network.classifier = network.classifier[:5]
-    return network
+    return VGG19().to_fc2()
 
 
 def _images(executor: StagedExecutor, pixels: Pixels, seconds: float) -> Callable[[], float]:

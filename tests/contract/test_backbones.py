@@ -67,7 +67,7 @@ def backbone(request: pytest.FixtureRequest, vgg19_weights: Path) -> Iterator[Ba
 
 def staged_tiny() -> Backbone:
     """The tiny backbone in pieces of up to two photos."""
-    network = NormalisedNetwork(tiny.untrained_network(), tiny.PREPROCESSING, torch.device("cpu"))
+    network = NormalisedNetwork(tiny.plain(tiny.untrained_network()), tiny.PREPROCESSING, torch.device("cpu"))
     return TorchBackbone(
         name="tiny",
         executor=StagedExecutor(network, inline_lanes(), largest=2),

@@ -10,7 +10,6 @@ import pytest
 import structlog
 import torch
 from torch import nn
-from torchvision.models import vgg19 as torchvision_vgg19
 
 from songlens_workers.vision import tiny, vgg19
 from songlens_workers.vision.backbone import Features
@@ -32,13 +31,11 @@ def vgg19_fc2() -> nn.Module:
     """VGG-19 up to fc2 with seeded random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(19)
-        network = torchvision_vgg19(weights=None)
-    network.classifier = network.classifier[:5]
-    return network
+        return vgg19.VGG19().to_fc2()
 
 
 def tiny_network() -> nn.Module:
-    return tiny.untrained_network()
+    return tiny.plain(tiny.untrained_network())
 
 
 NETWORKS = {"tiny": (tiny_network, tiny.PREPROCESSING), "vgg19": (vgg19_fc2, vgg19.PREPROCESSING)}

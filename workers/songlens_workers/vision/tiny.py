@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from songlens_workers.vision.forward.choose import choose_executor
+from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.preprocess import Preprocessing
 from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
 
@@ -37,14 +38,20 @@ def load(*, device: str = "auto", precision: str = "fp32") -> TorchBackbone:
     sha256 = _sha256(network)
     return TorchBackbone(
         name=NAME,
-        executor=choose_executor(network, PREPROCESSING, target, precision),
+        executor=choose_executor(plain(network), PREPROCESSING, target, precision),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
         weights_sha256=sha256,
     )
 
 
-def untrained_network() -> nn.Module:
+def plain(network: nn.Sequential) -> PlainNetwork:
+    """Return the same network as a plain sequence of layers."""
+    maps = [layer for layer in network if isinstance(layer, nn.Conv2d)]
+    return PlainNetwork(maps, rest=network[4:])
+
+
+def untrained_network() -> nn.Sequential:
     """Return (N, 3, 56, 56) -> (N, 64). The weights' generator is its own: torch's random state is left alone."""
     with torch.device("meta"):
         network = nn.Sequential(

@@ -9,6 +9,8 @@ from songlens_shared.errors import ConfigError
 from songlens_workers.vision.forward.cuda import cuda_executor
 from songlens_workers.vision.forward.eager import EagerExecutor
 from songlens_workers.vision.forward.executor import Executor
+from songlens_workers.vision.forward.fused import can_fuse, fused
+from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.forward.program import PRECISIONS
 from songlens_workers.vision.preprocess import Preprocessing
 
@@ -19,6 +21,8 @@ def choose_executor(
     """Return the fastest executor of a network there. Raises `ConfigError` for a precision that it has none for."""
     if device.type == "cuda":
         return _on_gpu(network, preprocessing, device, precision)
+    if isinstance(network, PlainNetwork) and can_fuse(device, precision):
+        return fused(network, preprocessing, precision)
     if precision == "fp32":
         return EagerExecutor(network, preprocessing, device)
     raise ConfigError(

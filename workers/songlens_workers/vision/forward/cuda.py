@@ -12,6 +12,7 @@ from torch import nn
 
 from songlens_workers.vision.forward.fused_convolutions import by_cudnn, fuse
 from songlens_workers.vision.forward.lanes import Lanes, Mark
+from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.forward.program import EagerProgram, NormalisedNetwork, Program
 from songlens_workers.vision.forward.staged import LARGEST, SPLIT_FROM, StagedExecutor
 from songlens_workers.vision.preprocess import Preprocessing
@@ -130,8 +131,8 @@ def cuda_executor(
     )
     with torch.cuda.device(device):
         placed = NormalisedNetwork(network, preprocessing, device, precision)
-        if fused and precision != "fp32":
-            _fuse(placed)
+        if fused and precision != "fp32" and isinstance(placed.network, PlainNetwork):
+            _fuse(placed, placed.network)
         executor = StagedExecutor(
             placed,
             lanes,
@@ -143,9 +144,9 @@ def cuda_executor(
     return executor
 
 
-def _fuse(placed: NormalisedNetwork) -> None:
+def _fuse(placed: NormalisedNetwork, network: PlainNetwork) -> None:
     generator = torch.Generator().manual_seed(1)
     photos = torch.randint(0, 256, (2, placed.side, placed.side, 3), dtype=torch.uint8, generator=generator)
     photos = photos.to(placed.device)
-    if not fuse(placed.network, lambda: placed(photos), by_cudnn, tolerance=_FUSING_TOLERANCE):
-        _log.info("convolutions_not_fused", precision=placed.precision)
+    if not fuse(network, lambda: placed(photos), by_cudnn, tolerance=_FUSING_TOLERANCE):
+        _log.warning("convolutions_not_fused", precision=placed.precision)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from songlens_workers.vision.forward.plain_network import PlainNetwork
+
 Operation = Callable[[Tensor, nn.Conv2d], Tensor]
 
 
@@ -45,23 +47,17 @@ class ConvolutionReLU(nn.Module):
         return self.operation(maps, self.convolution)
 
 
-def pair_up(network: nn.Module) -> list[ConvolutionReLU]:
-    """Put each convolution that a ReLU follows in a sequence together with it, in place; return the pairs."""
+def pair_up(network: PlainNetwork) -> list[ConvolutionReLU]:
+    """Put each convolution of a network together with its ReLU, in place; return the pairs."""
     pairs = []
-    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        for place in range(len(sequence) - 1):
-            first, second = sequence[place], sequence[place + 1]
-            if type(first) is nn.Conv2d and _is_plain(first) and type(second) is nn.ReLU:
-                pairs.append(ConvolutionReLU(first))
-                sequence[place], sequence[place + 1] = pairs[-1], nn.Identity()
+    for place, layer in enumerate(network.maps):
+        if isinstance(layer, nn.Conv2d):
+            pairs.append(ConvolutionReLU(layer))
+            network.maps[place] = pairs[-1]
     return pairs
 
 
-def _is_plain(convolution: nn.Conv2d) -> bool:
-    return convolution.padding_mode == "zeros" and isinstance(convolution.padding, tuple)
-
-
-def fuse(network: nn.Module, features: Callable[[], Tensor], operation: Operation, *, tolerance: float) -> bool:
+def fuse(network: PlainNetwork, features: Callable[[], Tensor], operation: Operation, *, tolerance: float) -> bool:
     """Let `operation` do the pairs of a network, if it can and comes to the same; return whether it does.
 
     `features` runs the network on an example and returns (N, D); they may differ by `tolerance` of the longest vector.
@@ -79,4 +75,4 @@ def fuse(network: nn.Module, features: Callable[[], Tensor], operation: Operatio
     if not agrees:
         for pair in pairs:
             pair.operation = None
-    return agrees and bool(pairs)
+    return agrees

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from songlens_workers.vision.forward.eager import place
+from songlens_workers.vision.forward.normalise import channels
 from songlens_workers.vision.preprocess import Preprocessing
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,8 +30,8 @@ class NormalisedNetwork:
         self.precision = precision
         self.side = preprocessing.crop
         self.network = place(network.to(PRECISIONS[precision]), device)
-        self._mean = _channels(preprocessing.mean, device)
-        self._std = _channels(preprocessing.std, device)
+        self._mean = channels(preprocessing.mean, device)
+        self._std = channels(preprocessing.std, device)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return float32 (N, D) for uint8 (N, S, S, 3). Bytes become channels-last images in two passes over memory."""
@@ -39,10 +40,6 @@ class NormalisedNetwork:
         torch.div(centred, self._std, out=images)
         features: Tensor = self.network(images)
         return features.float()
-
-
-def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).reshape(1, 3, 1, 1)
 
 
 class Program(Protocol):
