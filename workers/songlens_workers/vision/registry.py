@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Backbone, DownloadProgress
@@ -19,14 +20,17 @@ def load_backbone(
     device: str = "auto",
     threads: int | None = None,
     precision: str = "fp32",
+    calibration: Path | None = None,
+    building: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Backbone:
     """Load a backbone with pretrained weights, ready to embed.
 
     `weights` is a local file instead of the backbone's own source. `device` is a torch device, or `auto`: the GPU
     where there is one. `threads` bounds the processors of the CPU forward pass, for the whole process; None takes
-    what the container really has. `precision` is the arithmetic of the forward pass. `progress` is told about a
-    download.
+    what the container really has. `precision` is the arithmetic of the forward pass; `calibration` is the
+    file of a model version that int8 needs, or `building` says that a version is to be built: below fp32 the backbone
+    is then `Unproven`. `progress` is told about a download.
 
     Raises `ConfigError` for an unknown name, a device that is not there or a precision that is not offered on it,
     `WeightsUnavailable` when the weights cannot be reached and `WeightsDamaged` when they are not what they should be.
@@ -36,16 +40,17 @@ def load_backbone(
     from songlens_workers.vision.torch_backbone import set_threads
 
     set_threads(threads)
+    how: dict[str, Any] = {"device": device, "precision": precision, "calibration": calibration, "building": building}
     if name == "vgg19":
         from songlens_workers.vision import vgg19
 
-        return vgg19.load(weights=weights, device=device, precision=precision, progress=progress)
+        return vgg19.load(weights=weights, **how, progress=progress)
     if name == "efficientnet_lite2":
         from songlens_workers.vision import efficientnet_lite2
 
-        return efficientnet_lite2.load(weights=weights, device=device, precision=precision)
+        return efficientnet_lite2.load(weights=weights, **how)
     from songlens_workers.vision import tiny
 
     if weights is not None:
         raise ConfigError("The tiny backbone makes its own weights; leave out the weights file.")
-    return tiny.load(device=device, precision=precision)
+    return tiny.load(**how)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 
 from songlens_shared.errors import ModelMismatch
@@ -36,7 +38,9 @@ def run(settings: VisionSettings) -> None:
         for keys in partitions:
             connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
         set_search_threads(settings.threads or available_cpus())
-        models = VisionModels(ModelStore(settings.models), load_backbone=lambda spec: _backbone(spec, settings))
+        models = VisionModels(
+            ModelStore(settings.models), load_backbone=lambda spec, calibration: _backbone(spec, calibration, settings)
+        )
         live: LiveModel[VisionModel] = LiveModel(
             current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
         )
@@ -72,7 +76,7 @@ def _photos(settings: VisionSettings, limits: ImageLimits) -> PhotoSource:
     )
 
 
-def _backbone(spec: BackboneSpec, settings: VisionSettings) -> Backbone:
+def _backbone(spec: BackboneSpec, calibration: Path | None, settings: VisionSettings) -> Backbone:
     """Load what a model was built with; raises `ModelMismatch` where the settings insist on another precision."""
     if settings.precision not in (None, spec.precision):
         raise ModelMismatch(
@@ -86,4 +90,5 @@ def _backbone(spec: BackboneSpec, settings: VisionSettings) -> Backbone:
         device=settings.device,
         threads=settings.threads,
         precision=spec.precision,
+        calibration=calibration,
     )
