@@ -55,7 +55,8 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     torch.set_num_threads(1)
     set_search_threads(1)
     models = VisionModels(
-        ModelStore(folder), load_backbone=lambda spec: load_backbone(spec.name, weights=None, device="cpu", threads=1)
+        ModelStore(folder),
+        load_backbone=lambda spec, _: load_backbone(spec.name, weights=None, device="cpu", threads=1),
     )
     live: LiveModel[VisionModel] = LiveModel(
         current=PublishedModels(connection).current, load=models.open, poll_s=_POLL_S

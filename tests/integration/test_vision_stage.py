@@ -90,7 +90,7 @@ class Vision:
         self.clock = ManualClock()
         self.version: str | None = None
         self.loaded: list[str] = []
-        self.models = VisionModels(store, load_backbone=lambda spec: self._load(spec.name, backbone))
+        self.models = VisionModels(store, load_backbone=lambda spec, _: self._load(spec.name, backbone))
         self.live: LiveModel[VisionModel] = LiveModel(current=lambda: self.version, load=self.models.open, poll_s=60)
         self.cache = cache(
             cache_entries,

@@ -74,6 +74,15 @@ def test_sixteen_bits(precision: str) -> None:
     assert 0 < difference.max() < 0.02
 
 
+def test_a_network_in_sixteen_bits_is_a_copy() -> None:
+    """Whoever executes the same network in fp32, to compare them, has it as it was."""
+    network, pixels = convolutions(), photos(3, 8)
+    reference = EagerExecutor(network, NORMALISED, CPU)
+    expected = reference(pixels)
+    StagedExecutor(NormalisedNetwork(network, NORMALISED, CPU, "bf16"), inline_lanes())
+    np.testing.assert_array_equal(reference(pixels), expected)
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_whatever_order_a_device_works_in(seed: int) -> None:
     """Buffers are not written before they were read, nor read before they were written."""

@@ -59,9 +59,8 @@ def add_images(
 
     console, store = Console(), open_store(models)
     chosen = base or newest_version(store)
-    spec = store.manifest(chosen).backbone
     with progress_bars(console) as progress:
-        backbone = vision.open(spec.name, threads, progress, spec.precision)
+        backbone = vision.open_of_version(store, chosen, threads, progress)
         built = add(source, chosen, store, backbone, progress=progress)
         _show(console, built)
         if publish:

@@ -102,8 +102,7 @@ def _open_version(
     from songlens_training.evaluate.version import OpenVersion
 
     store = open_store(models)
-    spec = store.manifest(version).backbone
-    backbone = vision.open(spec.name, threads, progress, spec.precision)
+    backbone = vision.open_of_version(store, version, threads, progress)
     return OpenVersion(store, version, backbone)
 
 

@@ -95,8 +95,8 @@ def learn_without_queries(
         where, (queries, left_out) = "the held-out images", _with_keyword(held_out, learned)
     else:
         where, (queries, left_out) = str(source.path), _unseen(source.path, learned, rejects)
-    store = FeatureStore(features_folder, backbone_spec(backbone))
-    queries, features = query_features(queries, backbone, store, rejects, where, progress)
+    store = FeatureStore(features_folder, backbone_spec(learned.backbone))
+    queries, features = query_features(queries, learned.backbone, store, rejects, where, progress)
     about = _about(learned, source, backbone, options) | {
         "query_images_left_out": counted(left_out, rejects.summary(where).refused),
         "rows_refused": {

@@ -20,6 +20,7 @@ from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.table import SongKeyword
 from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
+    CALIBRATION,
     IMAGE_INDEX,
     IMAGE_VECTORS,
     IMAGES,
@@ -34,6 +35,7 @@ from songlens_workers.models.manifest import (
     Manifest,
     file_entry,
 )
+from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.index.flat import FlatImageIndex
 
 if TYPE_CHECKING:
@@ -89,6 +91,12 @@ def write_users(folder: Path, embedding: Embedding, user_ids: Sequence[str]) -> 
 def write_image_index(folder: Path, features: StoredFeatures) -> None:
     """Write the FAISS index of N features; they are copied from the store straight into its memory."""
     FlatImageIndex.filled(len(features), features.dimensions, features.copy_into).save(folder / IMAGE_INDEX)
+
+
+def write_calibration(folder: Path, backbone: Backbone) -> None:
+    """Write what an int8 backbone was calibrated by; nothing for others."""
+    if backbone.calibration is not None:
+        (folder / CALIBRATION).write_bytes(backbone.calibration.to_bytes())
 
 
 def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> None:

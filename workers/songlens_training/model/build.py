@@ -36,7 +36,7 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
     return {
         "songs_sha256": tree_sha256(catalogue.songs),
         "images_sha256": tree_sha256(catalogue.images),
-        "backbone": backbone_spec(backbone).model_dump(),
+        "backbone": backbone_spec(backbone).model_dump(exclude={"calibration_sha256"}),
         "keywords": options.keywords.as_config(),
         "embedding": _jsonable(asdict(options.embedding)),
         **_listening_config(catalogue, options),
@@ -89,19 +89,20 @@ def build_model(
         summaries = [rejects.summary(str(path)) for path in catalogue.sources]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
-        manifest = _write(folder, _manifest(name, learned, backbone, config), learned, options, report)
+        manifest = _write(folder, _manifest(name, learned, config), learned, options, report)
     store.upload(store.folder / name)
     return Built(
         manifest=manifest, folder=store.folder / name, summaries=summaries, rejects=rejects_path, report=report
     )
 
 
-def _manifest(name: str, learned: Learned, backbone: Backbone, config: dict[str, Any]) -> Manifest:
+def _manifest(name: str, learned: Learned, config: dict[str, Any]) -> Manifest:
     return Manifest(
         version=name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         songlens=installed_version("songlens"),
-        backbone=backbone_spec(backbone),
+        backbone=backbone_spec(learned.backbone),
+        agreement=learned.agreement,
         ne_dimensions=learned.embedding.vectors.shape[1],
         images=len(learned.images),
         songs=len(learned.songs),
@@ -122,6 +123,7 @@ def _users(learned: Learned) -> list[str]:
 def _write(
     folder: Path, manifest: Manifest, learned: Learned, options: BuildOptions, report: Mapping[str, Any]
 ) -> Manifest:
+    artefacts.write_calibration(folder, learned.backbone)
     artefacts.write_image_index(folder, learned.extracted.features)
     artefacts.write_embedding_files(
         folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]

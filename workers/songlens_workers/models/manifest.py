@@ -23,6 +23,7 @@ IMAGES = "images.parquet"
 USERS = "users.parquet"
 CONTEXTS = "contexts.npy"
 FOLD_IN = "fold_in.json"
+CALIBRATION = "calibration.json"
 REPORT = "report.json"
 MANIFEST = "manifest.json"
 
@@ -48,6 +49,8 @@ class BackboneSpec(BaseModel):
     dimensions: int
     precision: str
     preprocessing: dict[str, Any]
+    calibration_sha256: str | None = None
+    """Of the file that an int8 network was calibrated by; None for other precisions."""
 
     def check(self, worker: BackboneSpec) -> None:
         """Raise `ModelMismatch` naming each field in which a worker's backbone differs."""
@@ -61,6 +64,25 @@ class BackboneSpec(BaseModel):
                 f"this worker's backbone is not the one that the model was built with: {'; '.join(differing)}. "
                 "Start the worker with the model's backbone and weights, or build a model with this backbone."
             )
+
+
+class Agreement(BaseModel):
+    """How far neighbours in less than fp32 are those of fp32, measured on catalogue images when a version is built.
+
+    recall@5: of the 5 neighbours in fp32 of held-out images, the share that is among the 5 found.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    recall_at_5: float
+    """Both queries and indexed images in the version's precision."""
+
+    recall_at_5_in_fp32: float
+    """The queries alone in the version's precision, the indexed images in fp32."""
+
+    queries: int
+    images: int
+    """In the index that was searched."""
 
 
 class Manifest(BaseModel):
@@ -80,6 +102,9 @@ class Manifest(BaseModel):
     """The release that built it."""
 
     backbone: BackboneSpec
+    agreement: Agreement | None = None
+    """None in fp32, and where there are too few images to tell."""
+
     ne_dimensions: int
     images: int
     songs: int
@@ -97,6 +122,10 @@ class Manifest(BaseModel):
     def to_json(self) -> str:
         """Return the manifest as it stands in manifest.json and in Redis."""
         return self.model_dump_json(indent=1)
+
+    def calibration(self, folder: Path) -> Path | None:
+        """Return the calibration file in the version's folder; None where it needs none."""
+        return folder / CALIBRATION if self.backbone.calibration_sha256 is not None else None
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str) -> Manifest:

@@ -22,6 +22,7 @@ def backbone_spec(backbone: Backbone) -> BackboneSpec:
         weights_sha256=backbone.weights_sha256,
         dimensions=backbone.dimensions,
         precision=backbone.precision,
+        calibration_sha256=None if backbone.calibration is None else backbone.calibration.sha256,
         preprocessing=backbone.preprocessing.to_dict(),
     )
 
@@ -38,13 +39,16 @@ class VisionModel:
 
 
 class VisionModels:
-    """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same."""
+    """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same.
+
+    A backbone is loaded by what its manifest says, and by the calibration file of the version where it has one.
+    """
 
     def __init__(
         self,
         store: ModelStore,
         *,
-        load_backbone: Callable[[BackboneSpec], Backbone],
+        load_backbone: Callable[[BackboneSpec, Path | None], Backbone],
         search: SearchOptions | None = None,
     ) -> None:
         """Without `search`, indexes are searched where the backbone runs."""
@@ -56,7 +60,7 @@ class VisionModels:
     def open(self, version: str) -> VisionModel:
         """Open a version; raises `ModelNotFound`, `ModelDamaged`, `ModelMismatch`, or `ConfigError` for its GPUs."""
         folder, manifest = self._store.open(version)
-        backbone = self._matching_backbone(manifest)
+        backbone = self._matching_backbone(manifest, manifest.calibration(folder))
         index = FlatImageIndex.load(folder / IMAGE_INDEX)
         image_ids, keywords = _image_table(folder / IMAGES)
         if not len(index) == len(image_ids) == manifest.images:
@@ -74,18 +78,18 @@ class VisionModels:
             backbone=backbone, index=index.to_gpus(gpus, self._search), image_ids=image_ids, keywords=keywords
         )
 
-    def _matching_backbone(self, manifest: Manifest) -> Backbone:
+    def _matching_backbone(self, manifest: Manifest, calibration: Path | None) -> Backbone:
         backbone = self._backbone
         if backbone is None or _told_apart(backbone_spec(backbone)) != _told_apart(manifest.backbone):
-            backbone = self._load_backbone(manifest.backbone)
+            backbone = self._load_backbone(manifest.backbone, calibration)
         manifest.backbone.check(backbone_spec(backbone))
         self._backbone = backbone
         return backbone
 
 
-def _told_apart(spec: BackboneSpec) -> tuple[str, str]:
+def _told_apart(spec: BackboneSpec) -> tuple[str, str, str | None]:
     """Return what a worker can load another backbone by; weights are its own, and only checked."""
-    return spec.name, spec.precision
+    return spec.name, spec.precision, spec.calibration_sha256
 
 
 def _image_table(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from songlens_workers.vision.forward.choose import choose_executor
 from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.preprocess import Preprocessing
 from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
+from songlens_workers.vision.unproven import UnprovenBackbone, assemble
 
 NAME = "tiny"
 DIMENSIONS = 64
@@ -31,14 +32,20 @@ PREPROCESSING = Preprocessing(
 _SEED = 2018
 
 
-def load(*, device: str = "auto", precision: str = "fp32") -> TorchBackbone:
+def load(
+    *, device: str = "auto", precision: str = "fp32", calibration: Path | None = None, building: bool = False
+) -> TorchBackbone | UnprovenBackbone:
     """Make the network; every process makes the same one. Raises `ConfigError` when the device is not there."""
     target = find_device(device)
     network = untrained_network()
     sha256 = _sha256(network)
-    return TorchBackbone(
+    return assemble(
+        plain(network),
+        target,
+        precision,
+        calibration,
+        building,
         name=NAME,
-        executor=choose_executor(plain(network), PREPROCESSING, target, precision),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
         weights_sha256=sha256,

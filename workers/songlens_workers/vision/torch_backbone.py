@@ -8,7 +8,9 @@ import torch
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.cpus import available_cpus
+from songlens_workers.vision.forward.calibration import Calibration
 from songlens_workers.vision.forward.executor import Executor, WarmsUp
+from songlens_workers.vision.forward.sequence import SequenceExecutor
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
 
 
@@ -31,6 +33,11 @@ class TorchBackbone:
         self._executor = executor
 
     @property
+    def calibration(self) -> Calibration | None:
+        """What int8 knows of its data; None for other precisions."""
+        return self._executor.calibration if isinstance(self._executor, SequenceExecutor) else None
+
+    @property
     def precision(self) -> str:
         """The arithmetic of the forward pass."""
         return self._executor.precision
@@ -39,6 +46,16 @@ class TorchBackbone:
     def device(self) -> str:
         """Where it runs."""
         return self._executor.device
+
+    def with_executor(self, executor: Executor) -> TorchBackbone:
+        """Return the same backbone, executed otherwise."""
+        return TorchBackbone(
+            name=self.name,
+            executor=executor,
+            dimensions=self.dimensions,
+            preprocessing=self.preprocessing,
+            weights_sha256=self.weights_sha256,
+        )
 
     def embed(self, pixels: Pixels) -> Features:
         """Return float32 (N, D) for uint8 (N, S, S, 3). Raises `ValueError` for another shape or dtype."""

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from songlens_workers.vision.backbone import DownloadProgress
-from songlens_workers.vision.forward.choose import choose_executor
 from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.preprocess import Preprocessing
 from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
+from songlens_workers.vision.unproven import UnprovenBackbone, assemble
 from songlens_workers.vision.weights import VGG19_FILE, cache_folder, download_weights, fill, read_weights
 
 NAME = "vgg19"
@@ -77,9 +77,11 @@ def load(
     weights: Path | None = None,
     device: str = "auto",
     precision: str = "fp32",
+    calibration: Path | None = None,
+    building: bool = False,
     progress: DownloadProgress | None = None,
     url: str = WEIGHTS_URL,
-) -> TorchBackbone:
+) -> TorchBackbone | UnprovenBackbone:
     """Load VGG-19 from a weights file in torchvision's format; without one, from `url` or torch's cache of it.
 
     Raises `WeightsUnavailable`, `WeightsDamaged` or `ConfigError`, as `load_backbone` says.
@@ -91,9 +93,13 @@ def load(
     with torch.device("meta"):
         network = VGG19()
     fill(network, state, path)
-    return TorchBackbone(
+    return assemble(
+        network.to_fc2(),
+        target,
+        precision,
+        calibration,
+        building,
         name=NAME,
-        executor=choose_executor(network.to_fc2(), PREPROCESSING, target, precision),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
         weights_sha256=sha256,

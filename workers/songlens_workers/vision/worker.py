@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 
 from songlens_shared.errors import ModelMismatch
@@ -39,7 +41,7 @@ def run(settings: VisionSettings) -> None:
         set_search_threads(settings.threads or available_cpus())
         models = VisionModels(
             ModelStore(settings.models),
-            load_backbone=lambda spec: _backbone(spec, settings),
+            load_backbone=lambda spec, calibration: _backbone(spec, calibration, settings),
             search=SearchOptions(
                 devices=settings.search_devices, float16=settings.search_float16, shard=settings.search_shard
             ),
@@ -79,7 +81,7 @@ def _photos(settings: VisionSettings, limits: ImageLimits) -> PhotoSource:
     )
 
 
-def _backbone(spec: BackboneSpec, settings: VisionSettings) -> Backbone:
+def _backbone(spec: BackboneSpec, calibration: Path | None, settings: VisionSettings) -> Backbone:
     """Load what a model was built with; raises `ModelMismatch` where the settings insist on another precision."""
     if settings.precision not in (None, spec.precision):
         raise ModelMismatch(
@@ -94,4 +96,5 @@ def _backbone(spec: BackboneSpec, settings: VisionSettings) -> Backbone:
         threads=settings.threads,
         precision=spec.precision,
         ready_for=settings.max_batch if settings.warm_up else 0,
+        calibration=calibration,
     )

@@ -22,6 +22,7 @@ from songlens_workers.vision.forward.sequence import Layer, SequenceExecutor
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
 
 _LARGEST_WEIGHT = 127
+_LEAST = 1e-12
 _DILATION = [1, 1]
 
 
@@ -40,6 +41,7 @@ def quantised(network: PlainNetwork, preprocessing: Preprocessing, calibration: 
             maps=_maps(network, preprocessing, ends),
             connected=[_connected(layer, next(ends)) for layer in network.linears()],
             rest=network.rest,
+            calibration=calibration,
         )
 
 
@@ -84,21 +86,22 @@ def _maps(network: PlainNetwork, preprocessing: Preprocessing, ends: Iterator[_E
         if not isinstance(layer, nn.Conv2d):
             layers.append(_halved)
         elif layer is network.first:
-            layers.append(_convolution(_on_levels(layer, preprocessing), side + 2 * int(layer.padding[0]), next(ends)))
+            weight, bias = _on_levels(layer, preprocessing)
+            padded = side + 2 * int(layer.padding[0])
+            layers.append(_convolution(weight, bias, [0, 0], list(layer.stride), padded, next(ends)))
         else:
-            layers.append(_convolution(layer, side, next(ends)))
+            layers.append(
+                _convolution(layer.weight, layer.bias, [*map(int, layer.padding)], list(layer.stride), side, next(ends))
+            )
     return layers
 
 
-def _on_levels(layer: nn.Conv2d, preprocessing: Preprocessing) -> nn.Conv2d:
-    """Return the first layer as it applies to levels of 0 to 255, padded already."""
+def _on_levels(layer: nn.Conv2d, preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
+    """Return the weight and bias of the first layer as they apply to levels of 0 to 255."""
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
-    folded = nn.Conv2d(3, layer.out_channels, layer.kernel_size, layer.stride)
-    folded.weight.copy_(layer.weight / std)
-    folded.bias.copy_(-(folded.weight * mean).sum(dim=(1, 2, 3)))
-    if layer.bias is not None:
-        folded.bias += layer.bias
-    return folded
+    weight = layer.weight / std
+    shift = (weight * mean).sum(dim=(1, 2, 3))
+    return weight, -shift if layer.bias is None else layer.bias - shift
 
 
 def _halved(maps: Tensor) -> Tensor:
@@ -108,13 +111,15 @@ def _halved(maps: Tensor) -> Tensor:
     return torch.maximum(rows[:, :, 0:-1:2], rows[:, :, 1::2]).permute(0, 3, 1, 2)
 
 
-def _convolution(layer: nn.Conv2d, side: int, ends: _Ends) -> Layer:
-    padding, stride = list(layer.padding), list(layer.stride)
-    weight, levels = _bytes(layer.weight)
-    shape = [1, layer.in_channels, side, side]
-    packed = torch.ops.onednn.qconv_prepack(weight, levels, ends.taken, 0, stride, padding, _DILATION, 1, shape)
+def _convolution(
+    weight: Tensor, bias: Tensor | None, padding: list[int], stride: list[int], side: int, ends: _Ends
+) -> Layer:
+    """Return the layer with its ReLU, for maps of `side` pixels."""
+    rounded, levels = _bytes(weight)
+    shape = [1, weight.shape[1], side, side]
+    packed = torch.ops.onednn.qconv_prepack(rounded, levels, ends.taken, 0, stride, padding, _DILATION, 1, shape)
     zeros = torch.zeros(len(levels), dtype=torch.int32)
-    bias = None if layer.bias is None else layer.bias.detach().clone()
+    bias = None if bias is None else bias.detach().clone()
 
     def convolve(maps: Tensor) -> Tensor:
         made: Tensor = torch.ops.onednn.qconv_pointwise(
@@ -154,5 +159,5 @@ def _connected(layer: nn.Linear, ends: _Ends) -> Layer:
 def _bytes(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return int8 weights, and float32 (out,), the value of one level of each output channel."""
     rows = weight.detach().flatten(1)
-    levels = rows.abs().amax(dim=1).clamp_(min=torch.finfo(torch.float32).tiny).div_(_LARGEST_WEIGHT)
+    levels = rows.abs().amax(dim=1).clamp_(min=_LEAST).div_(_LARGEST_WEIGHT)
     return rows.div(levels[:, None]).round_().to(torch.int8).reshape(weight.shape), levels

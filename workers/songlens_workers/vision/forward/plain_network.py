@@ -57,6 +57,11 @@ class PlainNetwork(nn.Module):
         """Return the fully-connected layers."""
         return [layer for layer in self.connected if isinstance(layer, nn.Linear)]
 
+    @property
+    def layers_with_weights(self) -> int:
+        """How many layers have weights."""
+        return sum(isinstance(layer, nn.Conv2d) for layer in self.maps) + len(self.connected)
+
     def sides(self, side: int) -> list[int]:
         """Return how many pixels a side the maps have that each of `maps` takes, beginning with `side`."""
         found = []

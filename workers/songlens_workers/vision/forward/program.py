@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,11 +26,13 @@ class NormalisedNetwork:
     def __init__(
         self, network: nn.Module, preprocessing: Preprocessing, device: torch.device, precision: str = "fp32"
     ) -> None:
-        """Take the network over: it is converted and moved."""
+        """Take the network over in fp32: it is moved. For 16 bits it is copied."""
         self.device = device
         self.precision = precision
         self.side = preprocessing.crop
-        self.network = place(network.to(PRECISIONS[precision]), device)
+        if precision != "fp32":  # the same network may be somebody's in fp32, to be compared with
+            network = copy.deepcopy(network).to(PRECISIONS[precision])
+        self.network = place(network, device)
         self._mean = channels(preprocessing.mean, device)
         self._std = channels(preprocessing.std, device)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from songlens_workers.vision.backbone import Features
+from songlens_workers.vision.forward.calibration import Calibration
 from songlens_workers.vision.preprocess import Pixels
 
 Layer = Callable[[Tensor], Tensor]
@@ -37,6 +38,8 @@ class SequenceExecutor:
     """Takes and returns float32."""
 
     device: str = "cpu"
+    calibration: Calibration | None = None
+    """Of int8."""
 
     def __call__(self, pixels: Pixels) -> Features:
         """Return float32 (N, D) for uint8 (N, S, S, 3)."""
