@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from songlens_shared.errors import ModelDamaged, ModelError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.flat import FlatImageIndex
-from songlens_workers.vision.index.protocol import ImageIndex
 
 Build = Callable[[Features], FlatImageIndex]
 

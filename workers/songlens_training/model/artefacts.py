@@ -18,9 +18,7 @@ from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.table import SongKeyword
-from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
-    IMAGE_INDEX,
     IMAGE_VECTORS,
     IMAGES,
     KEYWORD_VECTORS,
@@ -34,7 +32,6 @@ from songlens_workers.models.manifest import (
     Manifest,
     file_entry,
 )
-from songlens_workers.vision.index.flat import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,11 +81,6 @@ def write_users(folder: Path, embedding: Embedding, user_ids: Sequence[str]) -> 
 
     np.save(folder / USER_VECTORS, _ordered(embedding, VertexType.USER, user_ids))
     parquet.write_table(pa.table({"id": pa.array(user_ids, pa.string())}), folder / USERS)
-
-
-def write_image_index(folder: Path, features: StoredFeatures) -> None:
-    """Write the FAISS index of N features; they are copied from the store straight into its memory."""
-    FlatImageIndex.filled(len(features), features.dimensions, features.copy_into).save(folder / IMAGE_INDEX)
 
 
 def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> None:

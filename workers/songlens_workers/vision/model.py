@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from songlens_shared.errors import ModelDamaged, ModelMismatch
-from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, Manifest
+from songlens_workers.models.manifest import IMAGES, BackboneSpec, Manifest
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.index.flat import FlatImageIndex
+from songlens_workers.vision.index.opening import open_index
 from songlens_workers.vision.index.protocol import ImageIndex
 
 
@@ -48,7 +48,7 @@ class VisionModels:
         """Open a version; raises `ModelNotFound`, `ModelDamaged` or `ModelMismatch`."""
         folder, manifest = self._store.open(version)
         backbone = self._matching_backbone(manifest)
-        index = FlatImageIndex.load(folder / IMAGE_INDEX)
+        index = open_index(folder, manifest.index)
         image_ids, keywords = _image_table(folder / IMAGES)
         if not len(index) == len(image_ids) == manifest.images:
             raise ModelDamaged(

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among float32 vectors; the file is FAISS's own, of an `IndexFlatL2`, for any program to read."""
+"""Exact nearest neighbours among float32 vectors; the file is FAISS's own, of an `IndexFlatL2`, for any program."""
 
 from __future__ import annotations
 
@@ -98,6 +98,11 @@ class FlatImageIndex(RankedIndex):
             raise ModelError(
                 f"The image index cannot be written to {path}; is there room, and may we write?"
             ) from error
+
+    @property
+    def vectors(self) -> Features:
+        """float32 (N, D), the index's own memory."""
+        return self._rows.vectors
 
     def _refresh(self) -> None:
         """Take a new view of FAISS's own memory, which moves when vectors are added."""
