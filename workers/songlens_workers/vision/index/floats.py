@@ -44,7 +44,8 @@ class FloatCandidates:
             return _Searched(self._rows, self._gpu_index, queries, rounding)
         if len(queries) > self._max_product_queries:
             return _Searched(self._rows, self._rows.index, queries, rounding)
-        scores: Distances = np.matmul(self._rows.vectors, queries.T, dtype=np.float32).T  # (N, n); this order is the faster one for few queries
+        # This order of the factors is the faster one for few queries.
+        scores: Distances = np.matmul(self._rows.vectors, queries.T, dtype=np.float32).T  # (N, n)
         query_norms = np.einsum("nd,nd->n", queries, queries)
         scores *= -2
         scores += self.squared_norms

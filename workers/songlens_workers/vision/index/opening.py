@@ -18,8 +18,8 @@ from songlens_workers.vision.index.protocol import ImageIndex
 from songlens_workers.vision.index.ranking import RankedIndex
 from songlens_workers.vision.index.rows import Rows
 
-_MOST_CANDIDATES = 2048
-"""Where the vectors may lie on disk, so many of them are measured for one query at most."""
+_MOST_CANDIDATES = {IndexKind.SQ8: 512, IndexKind.PCA: 128}
+"""Where the vectors may lie on disk, hardly more of them are measured for one query, even if that proves nothing."""
 
 
 def open_index(folder: Path, entry: IndexEntry | None) -> ImageIndex:
@@ -34,9 +34,7 @@ def open_index(folder: Path, entry: IndexEntry | None) -> ImageIndex:
         return RankedIndex(rows, clusters)
     codes = Codes.open(folder)
     _check(rows, len(codes), len(codes.coding.mean), folder)
-    return RankedIndex(
-        rows, CodedCandidates(codes), most_candidates=None if kind is IndexKind.FLAT16 else _MOST_CANDIDATES
-    )
+    return RankedIndex(rows, CodedCandidates(codes), most_candidates=_MOST_CANDIDATES.get(kind))
 
 
 def _kind(entry: IndexEntry) -> IndexKind:
