@@ -10,6 +10,8 @@ from songlens_benchmarks.row import Effort, Row
 
 BENCHMARKS = {
     "machine": "what this machine can do at most: GEMM, memory, bytes through Redis",
+    "search": "image search: exact paths beside FAISS, kinds of less memory, recall",
+    "opening": "opening the index of a million images, by several workers",
     "gpu": "forward pass and search on a GPU, and what each part of it is worth; nothing where there is none",
 }
 """Name of the module, and what it measures; in the order in which they run."""

@@ -7,6 +7,7 @@ cannot tell apart is ranked all the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import faiss
@@ -17,10 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from songlens_shared.errors import ConfigError
+from songlens_workers.models.manifest import IMAGE_INDEX
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index import gpu
 from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.index.gpu import SearchOptions, spread
+from songlens_workers.vision.index.opening import open_index
 from songlens_workers.vision.index.protocol import ImageIndex
 
 Build = Callable[[Features], ImageIndex]
@@ -234,3 +237,16 @@ def test_devices_that_cannot_search(devices: tuple[str, ...], complaint: str) ->
     """They are named, with what can be named instead."""
     with pytest.raises(ConfigError, match=complaint):
         SearchOptions(devices=devices).gpus("cpu", found=2)
+
+
+def test_an_index_of_a_model_version_goes_to_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flat one is opened where it is to be searched, and finds the same."""
+    vectors, made = features(60), []
+    FlatImageIndex.build(vectors).save(tmp_path / IMAGE_INDEX)
+    monkeypatch.setattr(gpu, "_empty", lambda *how: made.append(how) or on_the_cpu(*how))
+    index = open_index(tmp_path, None, [0, 1], SearchOptions(float16=True))
+    assert made == [(64, 0, True), (64, 1, True)]
+    agrees(index, vectors, features(3, seed=1), 5)
+    made.clear()
+    agrees(open_index(tmp_path, None), vectors, features(3, seed=1), 5)
+    assert not made

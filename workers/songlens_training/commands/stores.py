@@ -49,3 +49,14 @@ def described(manifest: Manifest, precision: float) -> str:
         f"{len(manifest.keywords)} keywords, {manifest.backbone.name}{_precision(manifest)}; of the 10 songs nearest "
         f"to an image {precision:.1%} bear its keyword"
     )
+
+
+def described_index(manifest: Manifest) -> str:
+    """Return in one sentence how the version's images are searched, and why so."""
+    index = manifest.index
+    if index is None:
+        return "image index: flat, exact"
+    return (
+        f"image index: {index.kind}, {index.memory_bytes / 1e6:,.0f} MB in memory and {index.disk_bytes / 1e6:,.0f} on "
+        f"disk, recall@5 {index.recall_at_5:.3f}; {index.why}"
+    )

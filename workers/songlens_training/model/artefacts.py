@@ -18,10 +18,8 @@ from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.table import SongKeyword
-from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
     CALIBRATION,
-    IMAGE_INDEX,
     IMAGE_VECTORS,
     IMAGES,
     KEYWORD_VECTORS,
@@ -36,7 +34,6 @@ from songlens_workers.models.manifest import (
     file_entry,
 )
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.index.flat import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,11 +83,6 @@ def write_users(folder: Path, embedding: Embedding, user_ids: Sequence[str]) -> 
 
     np.save(folder / USER_VECTORS, _ordered(embedding, VertexType.USER, user_ids))
     parquet.write_table(pa.table({"id": pa.array(user_ids, pa.string())}), folder / USERS)
-
-
-def write_image_index(folder: Path, features: StoredFeatures) -> None:
-    """Write the FAISS index of N features; they are copied from the store straight into its memory."""
-    FlatImageIndex.filled(len(features), features.dimensions, features.copy_into).save(folder / IMAGE_INDEX)
 
 
 def write_calibration(folder: Path, backbone: Backbone) -> None:

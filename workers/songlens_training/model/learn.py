@@ -23,6 +23,7 @@ from songlens_training.keywords.selection import find_keywords
 from songlens_training.keywords.table import KeywordTable
 from songlens_training.model.feature_store import FeatureStore
 from songlens_training.model.features import Extracted, extract_features
+from songlens_training.model.image_index import IndexOptions, check_index_options
 from songlens_training.model.precision import prove
 from songlens_training.progress import Progress, step
 from songlens_workers.models.manifest import Agreement
@@ -57,6 +58,8 @@ class BuildOptions:
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
     listening: ListeningOptions = field(default_factory=ListeningOptions)
     """Of no effect without a listening log."""
+
+    index: IndexOptions = field(default_factory=IndexOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,7 @@ def learn(
     Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
     """
     watch = _Stopwatch()
+    check_index_options(options.index)
     check_options(options.listening)  # before the hours that features may take
     songs = list(read_songs(catalogue.songs, rejects))
     images = list(read_images(catalogue.images, rejects))

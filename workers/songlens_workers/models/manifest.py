@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from songlens_shared.errors import ModelDamaged, ModelMismatch
 
 IMAGE_INDEX = "image_index.faiss"
+IMAGE_CODES = "image_codes.npy"
+IMAGE_CODE_TERMS = "image_code_terms.npy"
+IMAGE_CODE_AXES = "image_code_axes.npy"
+IMAGE_CLUSTERS = "image_clusters.faiss"
 IMAGE_VECTORS = "ne_images.npy"
 SONG_VECTORS = "ne_songs.npy"
 KEYWORD_VECTORS = "ne_keywords.npy"
@@ -85,6 +89,34 @@ class Agreement(BaseModel):
     """In the index that was searched."""
 
 
+class IndexEntry(BaseModel):
+    """How the images of a version are searched."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    """flat, flat16, sq8, pca or ivf"""
+
+    code_dimensions: int | None = None
+    """Numbers of a code; None where vectors are compared whole."""
+
+    clusters: int | None = None
+    probed: int | None = None
+    """Clusters that a search looks at."""
+
+    memory_bytes: int
+    """What a search reads, and memory should hold."""
+
+    disk_bytes: int
+    """The files of the index."""
+
+    recall_at_5: float
+    """Against exact search, measured when it was built; 1 where search is exact."""
+
+    why: str
+    """Why this kind was taken."""
+
+
 class Manifest(BaseModel):
     """Everything about a version but its data."""
 
@@ -110,6 +142,9 @@ class Manifest(BaseModel):
     songs: int
     users: int = 0
     """Users with a vector; 0 for a version that was built without a listening log, or before there were users."""
+
+    index: IndexEntry | None = None
+    """None for a version of before there were kinds: flat."""
 
     keywords: list[str]
     image_buckets: int

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from songlens_shared.errors import ModelDamaged, ModelMismatch
-from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, Manifest
+from songlens_workers.models.manifest import IMAGES, BackboneSpec, Manifest
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.index.gpu import SearchOptions, gpus_found
+from songlens_workers.vision.index.opening import open_index
 from songlens_workers.vision.index.protocol import ImageIndex
 
 
@@ -61,7 +61,8 @@ class VisionModels:
         """Open a version; raises `ModelNotFound`, `ModelDamaged`, `ModelMismatch`, or `ConfigError` for its GPUs."""
         folder, manifest = self._store.open(version)
         backbone = self._matching_backbone(manifest, manifest.calibration(folder))
-        index = FlatImageIndex.load(folder / IMAGE_INDEX)
+        gpus = self._search.gpus(backbone.device, found=gpus_found())
+        index = open_index(folder, manifest.index, gpus, self._search)
         image_ids, keywords = _image_table(folder / IMAGES)
         if not len(index) == len(image_ids) == manifest.images:
             raise ModelDamaged(
@@ -73,10 +74,7 @@ class VisionModels:
                 f"the index of model version {version} has {index.dimensions} dimensions and the backbone "
                 f"{backbone.name} makes {backbone.dimensions}; build the model again."
             )
-        gpus = self._search.gpus(backbone.device, found=gpus_found())
-        return VisionModel(
-            backbone=backbone, index=index.to_gpus(gpus, self._search), image_ids=image_ids, keywords=keywords
-        )
+        return VisionModel(backbone=backbone, index=index, image_ids=image_ids, keywords=keywords)
 
     def _matching_backbone(self, manifest: Manifest, calibration: Path | None) -> Backbone:
         backbone = self._backbone

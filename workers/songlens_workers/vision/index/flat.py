@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among float32 vectors; the file is FAISS's own, of an `IndexFlatL2`, for any program to read."""
+"""Exact nearest neighbours among float32 vectors; the file is FAISS's own, of an `IndexFlatL2`, for any program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from songlens_workers.vision.index.floats import MAX_PRODUCT_QUERIES, FloatCandi
 from songlens_workers.vision.index.gpu import SearchOptions, on_gpus
 from songlens_workers.vision.index.protocol import checked_vectors
 from songlens_workers.vision.index.ranking import RankedIndex
-from songlens_workers.vision.index.rows import Rows
+from songlens_workers.vision.index.rows import Rows, read_index
 
 
 class FlatImageIndex(RankedIndex):
@@ -54,11 +54,12 @@ class FlatImageIndex(RankedIndex):
 
     @classmethod
     def load(cls, path: Path) -> FlatImageIndex:
-        """Map what `save` wrote: it takes no memory of its own, and nothing can be added to it.
+        """Read what `save` wrote.
 
+        Into memory of its own: in FAISS's file the vectors begin at an odd byte, which NumPy would copy at each search.
         Raises `ModelDamaged` when the file is missing, damaged or another kind of index.
         """
-        loaded = cls(_mapped(path).index)
+        loaded = cls(_read(path))
         if not loaded._finite():
             raise ModelDamaged(f"The image index {path} holds vectors that are not finite; build the model again.")
         return loaded
@@ -70,7 +71,7 @@ class FlatImageIndex(RankedIndex):
         The file is read straight into the new index, so that this takes that one's own size in memory and no more.
         Raises `ModelDamaged` as `load` does, and `ValueError` for values that are not finite.
         """
-        mapped = _mapped(path)
+        mapped = Rows(_read(path, faiss.IO_FLAG_MMAP_IFC))
         old = mapped.vectors  # reading these would keep the whole file in memory beside the index
 
         def fill_all(rows: Features) -> None:
@@ -107,6 +108,11 @@ class FlatImageIndex(RankedIndex):
                 f"The image index cannot be written to {path}; is there room, and may we write?"
             ) from error
 
+    @property
+    def vectors(self) -> Features:
+        """float32 (N, D), the index's own memory."""
+        return self._rows.vectors
+
     def _refresh(self) -> None:
         """Take a new view of FAISS's own memory, which moves when vectors are added."""
         rows = Rows(self._index)
@@ -117,10 +123,10 @@ class FlatImageIndex(RankedIndex):
         return bool(np.isfinite(self._floats.squared_norms).all())
 
 
-def _mapped(path: Path) -> Rows:
-    rows = Rows.open(path)
-    if not isinstance(rows.index, faiss.IndexFlatL2):
+def _read(path: Path, flags: int = 0) -> faiss.IndexFlatL2:
+    index = read_index(path, flags)
+    if not isinstance(index, faiss.IndexFlatL2):
         raise ModelDamaged(
-            f"The image index {path} is a {type(rows.index).__name__}, not an IndexFlatL2; build the model again."
+            f"The image index {path} is a {type(index).__name__}, not an IndexFlatL2; build the model again."
         )
-    return rows
+    return index

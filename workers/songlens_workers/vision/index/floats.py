@@ -37,9 +37,12 @@ class FloatCandidates:
         rounding = self._rounding_bound(queries)
         if len(queries) > self._max_product_queries:
             return _Searched(self._rows.index, queries, rounding)
-        scores = (self._rows.vectors @ queries.T).T  # (N, n); this order is the faster one for few queries
+        # This order of the factors is the faster one for few queries.
+        scores: Distances = np.matmul(self._rows.vectors, queries.T, dtype=np.float32).T  # (N, n)
         query_norms = np.einsum("nd,nd->n", queries, queries)
-        return _Scored(self.squared_norms - 2 * scores, query_norms, rounding)
+        scores *= -2
+        scores += self.squared_norms
+        return _Scored(scores, query_norms, rounding)
 
     def _rounding_bound(self, queries: Features) -> Bounds:
         """Return (N,), more than float32 can be wrong by in |q|^2 - 2 q.x + |x|^2."""

@@ -7,6 +7,7 @@ read. FAISS compares the sizes in the file with its length, so that a file cut s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -16,7 +17,8 @@ from songlens_shared.errors import ModelDamaged
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.protocol import Bounds, Positions
 
-Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+Vectors = npt.NDArray[np.floating[Any]]
+"""float32 or float16."""
 
 _GATHER_BYTES = 64 << 20
 
@@ -24,7 +26,7 @@ _GATHER_BYTES = 64 << 20
 class Rows:
     """N vectors of an `IndexFlatL2`, or of an `IndexScalarQuantizer` of float16."""
 
-    def __init__(self, index: faiss.IndexFlatL2 | faiss.IndexScalarQuantizer) -> None:
+    def __init__(self, index: Any) -> None:
         self.index = index
         self.vectors: Vectors = _view(index)
         """(N, D), valid as long as this object is."""
@@ -54,7 +56,7 @@ class Rows:
         return squared
 
 
-def read_index(path: Path, flags: int = 0) -> faiss.IndexFlatL2 | faiss.IndexScalarQuantizer:
+def read_index(path: Path, flags: int = 0) -> Any:
     """Read an index of the two kinds that hold rows. Raises `ModelDamaged`."""
     try:
         index = faiss.read_index(str(path), flags)
@@ -75,11 +77,11 @@ def float16_rows(count: int, dimensions: int) -> Rows:
     return Rows(index)
 
 
-def _is_float16(index: faiss.Index) -> bool:
+def _is_float16(index: Any) -> bool:
     return isinstance(index, faiss.IndexScalarQuantizer) and index.sq.qtype == faiss.ScalarQuantizer.QT_fp16
 
 
-def _view(index: faiss.IndexFlatL2 | faiss.IndexScalarQuantizer) -> Vectors:
+def _view(index: Any) -> Vectors:
     dtype = np.dtype(np.float16 if _is_float16(index) else np.float32)
     size = int(index.ntotal) * int(index.d) * dtype.itemsize
     if index.codes.size() < size:
