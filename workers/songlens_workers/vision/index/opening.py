@@ -30,8 +30,7 @@ def open_index(
     A flat one is searched on `gpus` as `search` says, if there are any; raises `ConfigError` where that cannot be.
     """
     kind = IndexKind.FLAT if entry is None else _kind(entry)
-    # Beside float32 vectors, codes only save time: not where a GPU searches, or float32 is the faster arithmetic.
-    if kind is IndexKind.FLAT or (kind is IndexKind.FLAT16 and (gpus or not bfloat16_is_fast())):
+    if kind is IndexKind.FLAT or (kind is IndexKind.FLAT16 and (gpus or not _codes_pay())):
         return FlatImageIndex.load(folder / IMAGE_INDEX).to_gpus(gpus, search or SearchOptions())
     rows = Rows.open(folder / IMAGE_INDEX)
     if kind is IndexKind.IVF:
@@ -48,6 +47,11 @@ def _kind(entry: IndexEntry) -> IndexKind:
         return IndexKind(entry.kind)
     except ValueError:
         raise ModelDamaged(f"the image index is of a kind {entry.kind!r} that this release does not know.") from None
+
+
+def _codes_pay() -> bool:
+    """Beside float32 vectors, codes only save time: not where float32 is the faster arithmetic, nor beside a GPU."""
+    return bfloat16_is_fast()
 
 
 def _check(rows: Rows, count: int, dimensions: int, folder: Path) -> None:
