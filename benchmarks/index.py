@@ -25,7 +25,7 @@ import numpy as np
 from songlens_benchmarks import record
 from songlens_training.model.feature_store import SHARD_IMAGES, FeatureStore, StoredFeatures
 from songlens_workers.models.manifest import BackboneSpec
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 ROUNDS = 3
 TARGET_MEMORY = 1.3

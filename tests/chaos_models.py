@@ -17,7 +17,7 @@ from songlens_workers.models.manifest import IMAGE_INDEX
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision import tiny
 from songlens_workers.vision.decode import decode
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import backbone_spec
 

@@ -46,7 +46,7 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     import torch
 
     from songlens_workers.vision.content_cache import ContentCache
-    from songlens_workers.vision.image_index import set_search_threads
+    from songlens_workers.vision.index.floats import set_search_threads
     from songlens_workers.vision.limits import ImageLimits
     from songlens_workers.vision.model import VisionModel, VisionModels
     from songlens_workers.vision.registry import load_backbone
@@ -55,7 +55,8 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     torch.set_num_threads(1)
     set_search_threads(1)
     models = VisionModels(
-        ModelStore(folder), load_backbone=lambda name: load_backbone(name, weights=None, device="cpu", threads=1)
+        ModelStore(folder),
+        load_backbone=lambda spec, _: load_backbone(spec.name, weights=None, device="cpu", threads=1),
     )
     live: LiveModel[VisionModel] = LiveModel(
         current=PublishedModels(connection).current, load=models.open, poll_s=_POLL_S

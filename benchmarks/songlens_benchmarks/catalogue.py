@@ -19,6 +19,9 @@ BENCHMARKS = {
     "latency": "how long a photo takes at half load",
     "start": "seconds from the start of a worker to its first answer",
     "system": "the whole system, saturated, beside the bare forward loop",
+    "search": "image search: exact paths beside FAISS, kinds of less memory, recall",
+    "opening": "opening the index of a million images, by several workers",
+    "gpu": "forward pass and search on a GPU, and what each part of it is worth; nothing where there is none",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 

@@ -17,9 +17,14 @@ from torch import Tensor
 from songlens_shared.errors import ConfigError, WeightsDamaged, WeightsUnavailable
 from songlens_workers.vision import efficientnet_lite2, tiny, vgg19
 from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.forward.lanes import inline_lanes
+from songlens_workers.vision.forward.program import NormalisedNetwork
+from songlens_workers.vision.forward.staged import StagedExecutor
 from songlens_workers.vision.preprocess import Pixels
 from songlens_workers.vision.registry import BACKBONES, load_backbone
+from songlens_workers.vision.torch_backbone import TorchBackbone
 
+STAGED = "tiny, staged"
 DIMENSIONS = {"vgg19": 4096, "efficientnet_lite2": 1280, "tiny": 64}
 
 
@@ -48,13 +53,28 @@ def vgg19_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=BACKBONES)
+@pytest.fixture(scope="module", params=[*BACKBONES, STAGED])
 def backbone(request: pytest.FixtureRequest, vgg19_weights: Path) -> Iterator[Backbone]:
-    """Each backbone in turn, on the CPU with two threads."""
+    """Each backbone in turn, on the CPU with two threads; and one by the executor that GPUs have."""
     weights = vgg19_weights if request.param == "vgg19" else None
     threads = torch.get_num_threads()
-    yield load_backbone(request.param, weights=weights, device="cpu", threads=2)
+    if request.param == STAGED:
+        yield staged_tiny()
+    else:
+        yield load_backbone(request.param, weights=weights, device="cpu", threads=2)
     torch.set_num_threads(threads)
+
+
+def staged_tiny() -> Backbone:
+    """The tiny backbone in pieces of up to two photos."""
+    network = NormalisedNetwork(tiny.plain(tiny.untrained_network()), tiny.PREPROCESSING, torch.device("cpu"))
+    return TorchBackbone(
+        name="tiny",
+        executor=StagedExecutor(network, inline_lanes(), largest=2),
+        dimensions=tiny.DIMENSIONS,
+        preprocessing=tiny.PREPROCESSING,
+        weights_sha256=tiny.load(device="cpu").weights_sha256,
+    )
 
 
 def photos(backbone: Backbone, count: int) -> Pixels:

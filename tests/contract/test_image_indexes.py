@@ -16,32 +16,24 @@ from hypothesis import strategies as st
 
 from songlens_shared.errors import ModelDamaged, ModelError
 from songlens_workers.vision.backbone import Features
-from songlens_workers.vision.image_index import FlatImageIndex, ImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
-Build = Callable[[Features], ImageIndex]
+Build = Callable[[Features], FlatImageIndex]
 
 
-def by_products(vectors: Features) -> ImageIndex:
-    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=1_000_000, gpu=False)
+def by_products(vectors: Features) -> FlatImageIndex:
+    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=1_000_000)
     index.add(vectors)
     return index
 
 
-def by_faiss(vectors: Features) -> ImageIndex:
-    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=0, gpu=False)
+def by_faiss(vectors: Features) -> FlatImageIndex:
+    index = FlatImageIndex(faiss.IndexFlatL2(vectors.shape[1]), max_product_queries=0)
     index.add(vectors)
     return index
 
 
-def on_gpu(vectors: Features) -> ImageIndex:
-    if faiss.get_num_gpus() == 0:
-        pytest.skip("FAISS finds no GPU")
-    return FlatImageIndex.build(vectors)
-
-
-@pytest.fixture(
-    params=[by_products, by_faiss, pytest.param(on_gpu, marks=pytest.mark.gpu)], ids=["products", "faiss", "gpu"]
-)
+@pytest.fixture(params=[by_products, by_faiss], ids=["products", "faiss"])
 def build(request: pytest.FixtureRequest) -> Build:
     """Each way to search in turn; `FlatImageIndex.build` chooses among them."""
     chosen: Build = request.param
@@ -236,7 +228,7 @@ def test_torch_and_faiss_work_in_one_process(first: str) -> None:
 import {first}
 import numpy as np, torch, faiss
 from concurrent.futures import ThreadPoolExecutor
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.registry import load_backbone
 backbone = load_backbone("tiny", device="cpu", threads=2)
 faiss.omp_set_num_threads(2)
@@ -257,7 +249,7 @@ GROW = """
 import sys
 from pathlib import Path
 import numpy as np
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 def peak_bytes():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024

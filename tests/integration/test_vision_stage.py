@@ -39,7 +39,7 @@ from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.content_cache import ContentCache, Key
 from songlens_workers.vision.decode import decode
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels, backbone_spec
 from songlens_workers.vision.photo_source import PhotoSource
@@ -90,7 +90,7 @@ class Vision:
         self.clock = ManualClock()
         self.version: str | None = None
         self.loaded: list[str] = []
-        self.models = VisionModels(store, load_backbone=lambda name: self._load(name, backbone))
+        self.models = VisionModels(store, load_backbone=lambda spec, _: self._load(spec.name, backbone))
         self.live: LiveModel[VisionModel] = LiveModel(current=lambda: self.version, load=self.models.open, poll_s=60)
         self.cache = cache(
             cache_entries,

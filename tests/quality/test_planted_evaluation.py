@@ -19,7 +19,7 @@ from songlens_training.evaluate.evaluation import Cell, Evaluation, EvaluationOp
 from songlens_training.evaluate.metrics import HIT, PRECISION
 from songlens_training.evaluate.queries import QueryImage
 from songlens_training.evaluate.systems import KM, POP, PROPOSED, RANDOM
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 
 WORDS = ("森林", "大海", "雪花", "咖啡", "星空", "月亮", "彩虹", "沙漠", "瀑布", "草原", "城市", "火车")
 SONGS, IMAGES, QUERIES = 600, 240, 96

@@ -166,7 +166,7 @@ def test_new_images_are_found_by_photos(store: ModelStore, tmp_path: Path) -> No
     built = add_images(tmp_path / "more", base, store, backbone)
     assert digests(store.folder / base) == before
     assert (built.manifest.songs, built.manifest.images) == (60, 15)
-    opened = VisionModels(store, load_backbone=lambda name: backbone).open(built.manifest.version)
+    opened = VisionModels(store, load_backbone=lambda *_: backbone).open(built.manifest.version)
     assert opened.image_ids[-3:] == ["大海/new20.png", "大海/new21.png", "大海/new22.png"]
     assert opened.keywords[-3:] == [("大海",)] * 3
     photo = decode((tmp_path / "more/大海/new21.png").read_bytes(), backbone.preprocessing, ImageLimits())

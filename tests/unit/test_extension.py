@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from image_indexes import write_kind
 from pyarrow import parquet
 
 from songlens_shared.errors import ModelDamaged
@@ -14,8 +15,11 @@ from songlens_training.embedding.vectors import Embedding, read_word2vec, write_
 from songlens_training.graph.graph import Vertex, VertexType
 from songlens_training.model import extension
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
-from songlens_workers.models.manifest import BackboneSpec
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_training.model.index_extension import extend_index
+from songlens_workers.models.manifest import IMAGE_INDEX, BackboneSpec
+from songlens_workers.vision.index.flat import FlatImageIndex
+from songlens_workers.vision.index.kinds import IndexKind, files_of
+from songlens_workers.vision.index.opening import open_index
 
 OLD, NEW = (np.random.default_rng(seed).standard_normal((40 - 30 * seed, 6)).astype(np.float32) for seed in (0, 1))
 
@@ -70,24 +74,49 @@ def features(tmp_path: Path) -> StoredFeatures:
     return StoredFeatures(store, digests)
 
 
-def test_index(tmp_path: Path, features: StoredFeatures) -> None:
-    """The file is what building an index of both and saving it gives; the old file is not touched."""
-    FlatImageIndex.build(OLD).save(tmp_path / "old.faiss")
-    before = (tmp_path / "old.faiss").read_bytes()
-    extension.extend_index(tmp_path / "old.faiss", tmp_path / "new.faiss", features)
+KINDS = list(IndexKind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_index(tmp_path: Path, features: StoredFeatures, kind: IndexKind) -> None:
+    """All vectors, old and new, are found at their places; old files are not touched; the manifest's figures follow."""
+    (tmp_path / "new").mkdir()
+    entry = write_kind(tmp_path / "old", kind, OLD)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+    extended = extend_index(tmp_path / "old", tmp_path / "new", entry, features)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
+    assert {path.name for path in (tmp_path / "new").iterdir()} == before.keys() == files_of(kind)
+    assert extended is not None
+    index = open_index(tmp_path / "new", extended)
+    both = np.concatenate([OLD, NEW])
+    np.testing.assert_array_equal(index.search(both, 1)[1][:, 0], np.arange(50))
+    assert extended.memory_bytes == entry.memory_bytes * 50 // 40
+    assert extended.disk_bytes == sum(path.stat().st_size for path in (tmp_path / "new").iterdir())
+    assert extended.recall_at_5 > 0.9
+
+
+def test_exact_rows_are_what_building_both_gives(tmp_path: Path, features: StoredFeatures) -> None:
+    """Byte for byte, and a version of before there were kinds stays one."""
+    (tmp_path / "new").mkdir()
+    write_kind(tmp_path / "old", IndexKind.FLAT, OLD)
+    assert extend_index(tmp_path / "old", tmp_path / "new", None, features) is None
     FlatImageIndex.build(np.concatenate([OLD, NEW])).save(tmp_path / "expected.faiss")
-    assert (tmp_path / "new.faiss").read_bytes() == (tmp_path / "expected.faiss").read_bytes()
-    assert (tmp_path / "old.faiss").read_bytes() == before
+    assert (tmp_path / "new" / IMAGE_INDEX).read_bytes() == (tmp_path / "expected.faiss").read_bytes()
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
-def test_an_index_cut_short_is_not_extended(tmp_path: Path, features: StoredFeatures, kept: int) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_cut_short_is_not_extended(
+    tmp_path: Path, features: StoredFeatures, kind: IndexKind, kept: int
+) -> None:
     """However little of it is left, or missing, the file is named, and nothing is written."""
-    FlatImageIndex.build(OLD).save(tmp_path / "old.faiss")
-    (tmp_path / "old.faiss").write_bytes((tmp_path / "old.faiss").read_bytes()[:kept])
-    with pytest.raises(ModelDamaged, match=r"old\.faiss is missing or damaged"):
-        extension.extend_index(tmp_path / "old.faiss", tmp_path / "new.faiss", features)
-    assert not (tmp_path / "new.faiss").exists()
+    (tmp_path / "new").mkdir()
+    entry = write_kind(tmp_path / "old", kind, OLD)
+    rows = tmp_path / "old" / IMAGE_INDEX
+    rows.write_bytes(rows.read_bytes()[:kept])
+    with pytest.raises(ModelDamaged, match=r"image_index\.faiss is missing or damaged"):
+        extend_index(tmp_path / "old", tmp_path / "new", entry, features)
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_features_that_are_not_finite_are_refused(tmp_path: Path) -> None:

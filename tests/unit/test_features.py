@@ -16,7 +16,7 @@ from songlens_training.model.feature_store import FeatureStore, ShardWriter
 from songlens_training.model.features import Extracted, extract_features
 from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.model import backbone_spec
 from songlens_workers.vision.preprocess import Pixels
 

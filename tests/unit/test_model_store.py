@@ -230,3 +230,23 @@ def test_home_is_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert ModelStore("~/models").versions() == [VERSION]
     shutil.rmtree(tmp_path / "models")
     assert ModelStore("~/models").versions() == []
+
+
+def test_a_file_is_read_for_its_checksum_once(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The next worker on the machine does not read it again, unless it is asked to, or the file changed."""
+    read: list[str] = []
+    monkeypatch.setattr("songlens_workers.models.verified._SETTLED_NS", 0)
+    monkeypatch.setattr(
+        "songlens_workers.models.store.file_entry", lambda path: (read.append(path.name), file_entry(path))[1]
+    )
+    for worker in (store, ModelStore(str(store.folder))):
+        worker.open(VERSION)
+    assert sorted(read) == sorted(FILES)
+    store.open(VERSION, afresh=True)
+    assert len(read) == 2 * len(FILES)
+    altered(store.folder / VERSION / "songs.parquet")
+    with pytest.raises(ModelDamaged, match=r"songs\.parquet"):
+        store.open(VERSION)
+    assert store.versions() == [VERSION]

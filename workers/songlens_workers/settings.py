@@ -126,7 +126,46 @@ class VisionSettings(StageSettings):
     )
     weights: Path | None = Field(None, description="Local file of the backbone's pretrained weights.")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
-    threads: int | None = Field(None, ge=1, description="Threads of the forward pass; none takes the cores we may use.")
+    processes: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Processes of this worker, each with its own model in memory; none takes one for each of devices. "
+        "One that ends is started again. With a metrics_port, the first listens there and each other one port higher.",
+    )
+    devices: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Devices that processes take in turns, with commas between them (`cuda:0,cuda:1`), in TOML also a "
+        "list. Instead of device.",
+    )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="Threads of the forward pass; none takes the cores we may use, shared among processes.",
+    )
+    precision: str | None = Field(
+        None,
+        description="Arithmetic of the forward pass; none takes what the model was built in, and any other is refused.",
+    )
+    warm_up: bool = Field(
+        True,
+        description="On a GPU, make ready for batches of every size up to max_batch before the first photo is claimed; "
+        "off makes the first batch of each size wait.",
+    )
+    search_devices: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="GPUs that search the image index, with commas between them (`cuda:0,cuda:1`), or `cpu`; none "
+        "takes the device of the forward pass.",
+    )
+    search_float16: bool = Field(
+        False,
+        description="Hold the image index as float16 on GPUs: half of the memory, and the same images are found.",
+    )
+    search_shard: bool = Field(
+        True,
+        description="Divide the image index among several search_devices; off, each holds all of it, and they divide "
+        "the photos of a batch.",
+    )
     bulk_share: float = Field(
         0.1, ge=0, le=1, description="Share of claims that bulk gets while interactive requests wait."
     )
@@ -163,10 +202,30 @@ class VisionSettings(StageSettings):
         "own network.",
     )
 
+    @field_validator("devices", "search_devices", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
     @field_validator("uri_prefixes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _every_process_has_its_own(self) -> Self:
+        if self.devices and self.device != "auto":
+            raise ValueError("give device or devices, not both")
+        if self.process_count < len(self.devices):
+            raise ValueError("processes must be at least as many as devices")
+        if self.metrics_port and self.metrics_port + self.process_count > 2**16:
+            raise ValueError("metrics_port must leave a port for each of the processes, up to 65535")
+        return self
+
+    @property
+    def process_count(self) -> int:
+        """How many processes this worker is."""
+        return self.processes or len(self.devices) or 1
 
     def lane_limits(self) -> dict[str, int]:
         """Return the fields of the limits hash that the submit function reads."""

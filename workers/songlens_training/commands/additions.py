@@ -14,7 +14,7 @@ from songlens_training.commands.options.backbone import WeightFlags
 from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.rows import print_rows
-from songlens_training.commands.stores import Models, Redis, described, newest_version, open_store
+from songlens_training.commands.stores import Models, Redis, described, described_index, newest_version, open_store
 
 if TYPE_CHECKING:
     from songlens_training.model.built import Built
@@ -59,9 +59,8 @@ def add_images(
 
     console, store = Console(), open_store(models)
     chosen = base or newest_version(store)
-    name = store.manifest(chosen).backbone.name
     with progress_bars(console) as progress:
-        backbone = vision.open(name, threads, progress)
+        backbone = vision.open_of_version(store, chosen, threads, progress)
         built = add(source, chosen, store, backbone, progress=progress)
         _show(console, built)
         if publish:
@@ -72,6 +71,7 @@ def _show(console: Console, built: Built) -> None:
     print_rows(console, built.summaries, built.rejects)
     added = built.report["additions"][-1]
     console.print(f"{added['added']} {added['kind']}s added to {added['base']} in {added['seconds']:.1f} s")
+    console.print(described_index(built.manifest), highlight=False)
     console.print(described(built.manifest, float(built.report["precision_at_10"])))
 
 

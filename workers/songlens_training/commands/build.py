@@ -12,11 +12,12 @@ from songlens_training.commands.options.backbone import BackboneFlags
 from songlens_training.commands.options.catalogue import Images, Songs
 from songlens_training.commands.options.embedding import EmbeddingDevice, EmbeddingFlags
 from songlens_training.commands.options.groups import grouped
+from songlens_training.commands.options.index import IndexFlags
 from songlens_training.commands.options.keywords import KeywordFlags
 from songlens_training.commands.options.listening import ListeningFlags
 from songlens_training.commands.progress import progress_bars
 from songlens_training.commands.rows import print_rows
-from songlens_training.commands.stores import Models, described, open_store
+from songlens_training.commands.stores import Models, described, described_index, open_store
 
 
 @grouped
@@ -27,6 +28,7 @@ def build(
     words: KeywordFlags,
     embedding: EmbeddingFlags,
     log: ListeningFlags,
+    search: IndexFlags,
     models: Models = None,
     embedding_device: EmbeddingDevice = "auto",
     force: Annotated[bool, typer.Option(help="Build even where the same model has been built before.")] = False,
@@ -39,7 +41,10 @@ def build(
     store = open_store(models)
     catalogue = Catalogue(songs=songs, images=images, listening=log.listening)
     options = BuildOptions(
-        keywords=words.options(), embedding=embedding.options(embedding_device), listening=log.options()
+        keywords=words.options(),
+        embedding=embedding.options(embedding_device),
+        listening=log.options(),
+        index=search.options(),
     )
     with progress_bars(console) as progress:
         network = vision.open_chosen(embedding.threads, progress)
@@ -51,4 +56,5 @@ def build(
     print_rows(console, built.summaries, built.rejects)
     if "listening" in built.report:
         console.print(described_listening(built.report["listening"]), highlight=False)
+    console.print(described_index(built.manifest), highlight=False)
     console.print(described(built.manifest, float(built.report["precision_at_10"])))

@@ -102,7 +102,7 @@ def _open_version(
     from songlens_training.evaluate.version import OpenVersion
 
     store = open_store(models)
-    backbone = vision.open(store.manifest(version).backbone.name, threads, progress)
+    backbone = vision.open_of_version(store, version, threads, progress)
     return OpenVersion(store, version, backbone)
 
 

@@ -18,7 +18,15 @@ from songlens_training.commands.build import build
 from songlens_training.commands.keywords import keywords, print_report
 from songlens_training.commands.listening import described_listening
 from songlens_training.commands.progress import progress_bars
-from songlens_training.commands.stores import Models, Redis, Version, described, newest_version, open_store
+from songlens_training.commands.stores import (
+    Models,
+    Redis,
+    Version,
+    described,
+    described_index,
+    newest_version,
+    open_store,
+)
 from songlens_workers.models.manifest import REPORT
 from songlens_workers.models.published import PublishedModels
 
@@ -71,12 +79,13 @@ def show(
     """Show what a version was built from, its keywords, and whether its files are whole."""
     console = Console()
     store = open_store(models)
-    folder, manifest = store.open(version or newest_version(store))
+    folder, manifest = store.open(version or newest_version(store), afresh=True)
     if as_json:
         typer.echo(manifest.to_json())
         return
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     console.print(described(manifest, float(report["precision_at_10"])))
+    console.print(described_index(manifest), highlight=False)
     for added in report.get("additions", []):
         console.print(f"{added['added']} {added['kind']}s added to {added['base']}")
     console.print(f"built {manifest.created_at} by songlens {manifest.songlens}; all {len(manifest.files)} files whole")

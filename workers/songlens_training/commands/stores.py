@@ -29,11 +29,34 @@ def newest_version(store: ModelStore) -> str:
     return versions[-1]
 
 
+def _precision(manifest: Manifest) -> str:
+    if manifest.backbone.precision == "fp32":
+        return ""
+    found = manifest.agreement
+    if found is None:
+        return f" in {manifest.backbone.precision}"
+    return (
+        f" in {manifest.backbone.precision} (recall@5 of fp32's neighbours {found.recall_at_5:.1%}, on {found.queries} "
+        f"held-out images among {found.images})"
+    )
+
+
 def described(manifest: Manifest, precision: float) -> str:
     """Return a version in one sentence, marked up for the screen; `precision` is its precision@10."""
     users = f"{manifest.users} users, " if manifest.users else ""
     return (
         f"[bold]{manifest.version}[/]: {manifest.songs} songs, {manifest.images} images, {users}"
-        f"{len(manifest.keywords)} keywords, {manifest.backbone.name}; of the 10 songs nearest to an image "
-        f"{precision:.1%} bear its keyword"
+        f"{len(manifest.keywords)} keywords, {manifest.backbone.name}{_precision(manifest)}; of the 10 songs nearest "
+        f"to an image {precision:.1%} bear its keyword"
+    )
+
+
+def described_index(manifest: Manifest) -> str:
+    """Return in one sentence how the version's images are searched, and why so."""
+    index = manifest.index
+    if index is None:
+        return "image index: flat, exact"
+    return (
+        f"image index: {index.kind}, {index.memory_bytes / 1e6:,.0f} MB in memory and {index.disk_bytes / 1e6:,.0f} on "
+        f"disk, recall@5 {index.recall_at_5:.3f}; {index.why}"
     )

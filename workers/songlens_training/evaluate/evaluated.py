@@ -13,7 +13,7 @@ from songlens_training.evaluate.queries import QueryImage
 from songlens_training.evaluate.systems import Positions
 from songlens_workers.songs.ranker import SongRanker, Vectors
 from songlens_workers.vision.backbone import Features
-from songlens_workers.vision.image_index import ImageIndex
+from songlens_workers.vision.index.protocol import ImageIndex
 
 _BLOCK_QUERIES = 1024
 

@@ -34,7 +34,7 @@ from songlens_training.model.learn import BuildOptions, Catalogue, Learned, lear
 from songlens_training.progress import Progress, step
 from songlens_workers.songs.ranker import Vectors
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.model import backbone_spec
 
 KEPT_IMAGES = "catalogue_images.jsonl"
@@ -95,8 +95,8 @@ def learn_without_queries(
         where, (queries, left_out) = "the held-out images", _with_keyword(held_out, learned)
     else:
         where, (queries, left_out) = str(source.path), _unseen(source.path, learned, rejects)
-    store = FeatureStore(features_folder, backbone_spec(backbone))
-    queries, features = query_features(queries, backbone, store, rejects, where, progress)
+    store = FeatureStore(features_folder, backbone_spec(learned.backbone))
+    queries, features = query_features(queries, learned.backbone, store, rejects, where, progress)
     about = _about(learned, source, backbone, options) | {
         "query_images_left_out": counted(left_out, rejects.summary(where).refused),
         "rows_refused": {

@@ -50,7 +50,7 @@ def trial_of_version(
     or query images that do not go with it.
     """
     backbone = version.backbone
-    vision = VisionModels(version.store, load_backbone=lambda _: backbone).open(version.name)
+    vision = VisionModels(version.store, load_backbone=lambda *_: backbone).open(version.name)
     folder, manifest = version.store.open(version.name, check=False)
     song_ids, song_keywords = _songs(folder / SONGS)
     asked = read_queries(queries, rejects)

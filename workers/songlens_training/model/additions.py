@@ -33,10 +33,12 @@ from songlens_training.model.base import TABLES, Base, open_base
 from songlens_training.model.built import Built, tree_sha256, version_name
 from songlens_training.model.feature_store import FeatureStore, StoredFeatures
 from songlens_training.model.features import extract_features
+from songlens_training.model.index_extension import extend_index
 from songlens_training.progress import Progress, silent, step
-from songlens_workers.models.manifest import IMAGE_INDEX, REPORT, WORD2VEC, Manifest, config_sha256
+from songlens_workers.models.manifest import REPORT, WORD2VEC, IndexEntry, Manifest, config_sha256
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
+from songlens_workers.vision.index.kinds import IndexKind, files_of
 from songlens_workers.vision.model import backbone_spec
 
 if TYPE_CHECKING:
@@ -163,11 +165,11 @@ def _add(source: Path, base: str, store: ModelStore, gather: Gather, progress: P
         "rows": asdict(summary),
     }
     with artefacts.partial_version(store.folder / name) as folder:
-        _write_rows(folder, opened, rows, vectors)
+        index = _write_rows(folder, opened, rows, vectors)
         added["seconds"] = round(time.perf_counter() - started_s, 3)
         report = _report(opened, rows, vectors, added)
         artefacts.write_report(folder, report)
-        manifest = artefacts.write_manifest(folder, _manifest(opened.manifest, name, config, rows))
+        manifest = artefacts.write_manifest(folder, _manifest(opened.manifest, name, config, rows, index))
     store.upload(store.folder / name)
     progress("Writing the version", 1, 1)
     return Built(
@@ -185,8 +187,9 @@ def _placed(base: Base, rows: _Rows) -> Vectors:
     return place(base.contexts, rows.ids, new, base.profiles(rows.kind), base.vectors(rows.kind))
 
 
-def _write_rows(folder: Path, base: Base, rows: _Rows, vectors: Vectors) -> None:
-    """Write all files but the report and the manifest."""
+def _write_rows(folder: Path, base: Base, rows: _Rows, vectors: Vectors) -> IndexEntry | None:
+    """Write all files but the report and the manifest; return what the manifest says of the image index."""
+    index = base.manifest.index
     table, vector_file = TABLES[rows.kind]
     extension.extend_table(base.folder / table, folder / table, rows.table)
     extension.extend_vectors(base.folder / vector_file, folder / vector_file, vectors)
@@ -194,9 +197,10 @@ def _write_rows(folder: Path, base: Base, rows: _Rows, vectors: Vectors) -> None
     extension.extend_word2vec(base.folder / WORD2VEC, folder / WORD2VEC, vertices, vectors)
     written = {table, vector_file, WORD2VEC, REPORT}
     if rows.features is not None:
-        extension.extend_index(base.folder / IMAGE_INDEX, folder / IMAGE_INDEX, rows.features)
-        written.add(IMAGE_INDEX)
+        index = extend_index(base.folder, folder, index, rows.features)
+        written |= files_of(IndexKind(index.kind) if index else IndexKind.FLAT)
     extension.copy_files(base.folder, folder, base.manifest.files.keys() - written)
+    return index
 
 
 def _report(base: Base, rows: _Rows, vectors: Vectors, added: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +223,7 @@ def _precision(base: Base, rows: _Rows, vectors: Vectors) -> float:
     return precision(matrices[images], words[images], matrices[songs], words[songs], k=10, sample=_PRECISION_SAMPLE)
 
 
-def _manifest(base: Manifest, name: str, config: dict[str, Any], rows: _Rows) -> Manifest:
+def _manifest(base: Manifest, name: str, config: dict[str, Any], rows: _Rows, index: IndexEntry | None) -> Manifest:
     songs = base.songs + (len(rows.ids) if rows.kind is VertexType.SONG else 0)
     images = base.images + (len(rows.ids) if rows.kind is VertexType.IMAGE else 0)
     changes = {
@@ -231,6 +235,7 @@ def _manifest(base: Manifest, name: str, config: dict[str, Any], rows: _Rows) ->
         "images": images,
         "song_buckets": bucket_count(songs),
         "image_buckets": bucket_count(images),
+        "index": index,
         "config": config,
         "config_sha256": config_sha256(config),
     }

@@ -18,9 +18,8 @@ from songlens_training.catalogue.songs import Song
 from songlens_training.embedding.vectors import Embedding, write_word2vec
 from songlens_training.graph.graph import VertexType
 from songlens_training.keywords.table import SongKeyword
-from songlens_training.model.feature_store import StoredFeatures
 from songlens_workers.models.manifest import (
-    IMAGE_INDEX,
+    CALIBRATION,
     IMAGE_VECTORS,
     IMAGES,
     KEYWORD_VECTORS,
@@ -34,7 +33,7 @@ from songlens_workers.models.manifest import (
     Manifest,
     file_entry,
 )
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.backbone import Backbone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,9 +85,10 @@ def write_users(folder: Path, embedding: Embedding, user_ids: Sequence[str]) -> 
     parquet.write_table(pa.table({"id": pa.array(user_ids, pa.string())}), folder / USERS)
 
 
-def write_image_index(folder: Path, features: StoredFeatures) -> None:
-    """Write the FAISS index of N features; they are copied from the store straight into its memory."""
-    FlatImageIndex.filled(len(features), features.dimensions, features.copy_into).save(folder / IMAGE_INDEX)
+def write_calibration(folder: Path, backbone: Backbone) -> None:
+    """Write what an int8 backbone was calibrated by; nothing for others."""
+    if backbone.calibration is not None:
+        (folder / CALIBRATION).write_bytes(backbone.calibration.to_bytes())
 
 
 def write_songs(folder: Path, songs: Sequence[Song], keywords: Mapping[str, Sequence[SongKeyword]]) -> None:

@@ -19,6 +19,7 @@ from songlens_training.keywords.report import keyword_report
 from songlens_training.model import artefacts
 from songlens_training.model.base import write_fold_in
 from songlens_training.model.built import Built, tree_sha256, version_name
+from songlens_training.model.image_index import IndexOptions, write_image_index
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent
 from songlens_workers.models.manifest import Manifest, config_sha256
@@ -36,11 +37,17 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
     return {
         "songs_sha256": tree_sha256(catalogue.songs),
         "images_sha256": tree_sha256(catalogue.images),
-        "backbone": backbone_spec(backbone).model_dump(),
+        "backbone": backbone_spec(backbone).model_dump(exclude={"calibration_sha256"}),
         "keywords": options.keywords.as_config(),
         "embedding": _jsonable(asdict(options.embedding)),
         **_listening_config(catalogue, options),
+        **_index_config(options.index),
     }
+
+
+def _index_config(options: IndexOptions) -> dict[str, Any]:
+    """Nothing of the defaults: what is chosen then depends on the machine, and any of it serves."""
+    return {} if options == IndexOptions() else {"index": asdict(options)}
 
 
 def _listening_config(catalogue: Catalogue, options: BuildOptions) -> dict[str, Any]:
@@ -89,19 +96,20 @@ def build_model(
         summaries = [rejects.summary(str(path)) for path in catalogue.sources]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
-        manifest = _write(folder, _manifest(name, learned, backbone, config), learned, options, report)
+        manifest = _write(folder, _manifest(name, learned, config), learned, options, report)
     store.upload(store.folder / name)
     return Built(
         manifest=manifest, folder=store.folder / name, summaries=summaries, rejects=rejects_path, report=report
     )
 
 
-def _manifest(name: str, learned: Learned, backbone: Backbone, config: dict[str, Any]) -> Manifest:
+def _manifest(name: str, learned: Learned, config: dict[str, Any]) -> Manifest:
     return Manifest(
         version=name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         songlens=installed_version("songlens"),
-        backbone=backbone_spec(backbone),
+        backbone=backbone_spec(learned.backbone),
+        agreement=learned.agreement,
         ne_dimensions=learned.embedding.vectors.shape[1],
         images=len(learned.images),
         songs=len(learned.songs),
@@ -122,7 +130,9 @@ def _users(learned: Learned) -> list[str]:
 def _write(
     folder: Path, manifest: Manifest, learned: Learned, options: BuildOptions, report: Mapping[str, Any]
 ) -> Manifest:
-    artefacts.write_image_index(folder, learned.extracted.features)
+    artefacts.write_calibration(folder, learned.backbone)
+    features = learned.extracted.features
+    index = write_image_index(folder, len(features), features.dimensions, features.copy_into, options.index)
     artefacts.write_embedding_files(
         folder, learned.embedding, [image.id for image in learned.images], [song.id for song in learned.songs]
     )
@@ -132,7 +142,7 @@ def _write(
         artefacts.write_users(folder, learned.embedding, users)
     write_fold_in(folder, kept_contexts(learned.embedding, learned.graph, options.embedding), learned.table)
     artefacts.write_report(folder, report)
-    return artefacts.write_manifest(folder, manifest)
+    return artefacts.write_manifest(folder, manifest.model_copy(update={"index": index}))
 
 
 def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]:

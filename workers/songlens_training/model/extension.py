@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from songlens_training.embedding.vectors import vector_lines
 from songlens_training.graph.graph import Vertex
-from songlens_training.model.feature_store import StoredFeatures
-from songlens_workers.vision.image_index import FlatImageIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,8 +56,3 @@ def extend_table(base: Path, path: Path, rows: pa.Table) -> None:
         for group in range(old.num_row_groups):
             writer.write_table(old.read_row_group(group))
         writer.write_table(rows.cast(old.schema_arrow))
-
-
-def extend_index(base: Path, path: Path, features: StoredFeatures) -> None:
-    """Write the image index with more features at its end. Raises `ModelError` where it cannot be written."""
-    FlatImageIndex.extended(base, len(features), features.copy_into).save(path)

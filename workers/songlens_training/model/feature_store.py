@@ -40,7 +40,7 @@ class FeatureStore:
     """The features of one backbone under a root folder; the folder may be removed at any time between builds."""
 
     def __init__(self, root: Path, spec: BackboneSpec) -> None:
-        described = json.dumps(spec.model_dump(), sort_keys=True)
+        described = json.dumps(spec.model_dump(exclude_none=True), sort_keys=True)
         self.folder = root / f"{spec.name}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
         self.dimensions = spec.dimensions
         self._described = described

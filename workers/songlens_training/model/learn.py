@@ -23,7 +23,10 @@ from songlens_training.keywords.selection import find_keywords
 from songlens_training.keywords.table import KeywordTable
 from songlens_training.model.feature_store import FeatureStore
 from songlens_training.model.features import Extracted, extract_features
+from songlens_training.model.image_index import IndexOptions, check_index_options
+from songlens_training.model.precision import prove
 from songlens_training.progress import Progress, step
+from songlens_workers.models.manifest import Agreement
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.model import backbone_spec
 
@@ -56,6 +59,8 @@ class BuildOptions:
     listening: ListeningOptions = field(default_factory=ListeningOptions)
     """Of no effect without a listening log."""
 
+    index: IndexOptions = field(default_factory=IndexOptions)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
@@ -64,6 +69,12 @@ class Learned:
     songs: list[Song]
     images: list[CatalogueImage]
     table: KeywordTable
+    backbone: Backbone
+    """That made the features; calibrated, where its precision asks for that."""
+
+    agreement: Agreement | None
+    """With fp32, in less than that."""
+
     extracted: Extracted
     listening: Listening | None
     graph: Graph
@@ -87,6 +98,7 @@ def learn(
     Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
     """
     watch = _Stopwatch()
+    check_index_options(options.index)
     check_options(options.listening)  # before the hours that features may take
     songs = list(read_songs(catalogue.songs, rejects))
     images = list(read_images(catalogue.images, rejects))
@@ -95,8 +107,10 @@ def learn(
     table = find_keywords(songs, images, options.keywords, progress=step(progress, "Segmenting lyrics"))
     watch.lap("keywords")
     listening = None if plays is None else weigh(plays, table.songs, options.listening)
-    kept = FeatureStore(features_folder or home() / "features", backbone_spec(backbone))
     shown = [image for image in images if image.id in table.images]
+    backbone, agreement = prove(backbone, shown, progress)
+    watch.lap("precision")
+    kept = FeatureStore(features_folder or home() / "features", backbone_spec(backbone))
     extracting = step(progress, "Extracting image features")
     extracted = extract_features(shown, backbone, kept, rejects, source=str(catalogue.images), progress=extracting)
     images = extracted.images
@@ -113,6 +127,8 @@ def learn(
         songs=songs,
         images=images,
         table=table,
+        backbone=backbone,
+        agreement=agreement,
         extracted=extracted,
         listening=listening,
         graph=graph,

@@ -6,13 +6,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import structlog
+
 from songlens_shared.errors import SonglensError
 
 _STOP_LIMIT_S = 40.0
+_LOOK_EVERY_S = 0.5
+_log = structlog.get_logger()
+
+
+class KeepsEnding(SonglensError):
+    """A worker ends again and again, however often it is started."""
+
+    def __init__(self, name: str, status: int) -> None:
+        super().__init__(f"the {name} worker keeps ending (status {status}); see its last lines above.")
+        self.status = status
+        """Its exit status; negative where a signal ended it."""
 
 
 class WorkerProcess:
@@ -25,12 +39,14 @@ class WorkerProcess:
         *,
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        stop_limit_s: float = _STOP_LIMIT_S,
     ) -> None:
-        """`environment` goes on top of ours."""
+        """`environment` goes on top of ours. A worker that takes longer than `stop_limit_s` to drain is killed."""
         self.name = name
         self._arguments = list(arguments)
         self._log = log
         self._environment = dict(environment or {})
+        self._stop_limit_s = stop_limit_s
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,18 +87,17 @@ class WorkerProcess:
         if self._process is None:
             return 0
         try:
-            return self._process.wait(_STOP_LIMIT_S)
+            return self._process.wait(self._stop_limit_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
 
 
-def stop_all(workers: Sequence[WorkerProcess]) -> None:
-    """Stop all of them at once, in the time that the slowest takes."""
+def stop_all(workers: Sequence[WorkerProcess]) -> dict[str, int]:
+    """Stop all of them at once, in the time that the slowest takes; return the exit status of each by its name."""
     for worker in workers:
         worker.ask_to_stop()
-    for worker in workers:
-        worker.wait()
+    return {worker.name: worker.wait() for worker in workers}
 
 
 class Restarts:
@@ -101,3 +116,17 @@ class Restarts:
         self._times = [earlier for earlier in self._times if now - earlier < self._window_s]
         self._times.append(now)
         return len(self._times) <= (self._killed_limit if status < 0 else self._limit)
+
+
+def watch(workers: Sequence[WorkerProcess], stop: threading.Event) -> None:
+    """Start again whichever worker ends, until `stop` is set. Raises `KeepsEnding` for one that never stays."""
+    restarts = {worker.name: Restarts() for worker in workers}
+    while not stop.wait(_LOOK_EVERY_S):
+        for worker in workers:
+            status = worker.exit_status()
+            if status is None:
+                continue
+            if not restarts[worker.name].allow(status):
+                raise KeepsEnding(worker.name, status)
+            _log.warning("worker_restarted", worker=worker.name, status=status)
+            worker.start()

@@ -13,8 +13,7 @@ import structlog
 import typer
 
 from songlens_shared.address import URL_VARIABLE, home, safe_url
-from songlens_shared.errors import SonglensError
-from songlens_workers.commands.processes import Restarts, WorkerProcess, stop_all
+from songlens_workers.commands.processes import WorkerProcess, stop_all, watch
 from songlens_workers.embedded import Address, EmbeddedBroker
 from songlens_workers.log import configure_logging
 
@@ -28,6 +27,9 @@ def command(
     models: Annotated[str | None, typer.Option(help="Folder or object-store prefix of model versions.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="One process on each of these devices for every vision worker: cuda:0,cuda:1.")
+    ] = None,
     vision_workers: Annotated[int, typer.Option(min=1, help="Vision workers to run.")] = 1,
     song_workers: Annotated[int, typer.Option(min=1, help="Song workers to run.")] = 1,
 ) -> None:
@@ -40,7 +42,7 @@ def command(
         url = redis or os.environ.get(URL_VARIABLE) or _embedded(stack)
         # Not on the command line: every user of the machine could read a password there.
         environment = {URL_VARIABLE: url}
-        options = {"--models": models, "--weights": weights, "--device": device}
+        options = {"--models": models, "--weights": weights, "--device": device, "--devices": devices}
         vision = ["vision", *(str(part) for pair in options.items() if pair[1] is not None for part in pair)]
         stages = [("vision", vision, vision_workers), ("songs", ["songs"], song_workers)]
         workers = [
@@ -52,7 +54,7 @@ def command(
         for worker in workers:
             worker.start()
         _log.info("up", redis=safe_url(url), vision_workers=vision_workers, song_workers=song_workers)
-        _watch(workers, stop)
+        watch(workers, stop)
 
 
 def _embedded(stack: ExitStack) -> str:
@@ -62,18 +64,3 @@ def _embedded(stack: ExitStack) -> str:
     address.claim(broker)
     stack.callback(address.release)
     return broker.url
-
-
-def _watch(workers: list[WorkerProcess], stop: threading.Event) -> None:
-    restarts = {worker.name: Restarts() for worker in workers}
-    while not stop.wait(0.5):
-        for worker in workers:
-            status = worker.exit_status()
-            if status is None:
-                continue
-            if not restarts[worker.name].allow(status):
-                raise SonglensError(
-                    f"the {worker.name} worker keeps ending (status {status}); see its last lines above."
-                )
-            _log.warning("worker_restarted", worker=worker.name, status=status)
-            worker.start()

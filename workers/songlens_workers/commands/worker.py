@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from songlens_shared.errors import ConfigError
+from songlens_workers.commands.fleet import run_fleet, vision_fleet
 from songlens_workers.log import configure_logging
 from songlens_workers.settings import SongsSettings, VisionSettings, load_settings
 
@@ -39,6 +40,8 @@ def vision(
     models: Annotated[str | None, typer.Option(help="Folder or object-store prefix of model versions.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Local file of the backbone's weights.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes; by default one for each of --devices.")] = None,
+    devices: Annotated[str | None, typer.Option(help="Devices that processes take in turns: cuda:0,cuda:1.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the forward pass.")] = None,
     max_batch: MaxBatch = None,
     max_delay_ms: MaxDelay = None,
@@ -54,15 +57,21 @@ def vision(
         "models": models,
         "weights": weights,
         "device": device,
+        "processes": processes,
+        "devices": devices,
         "threads": threads,
         "max_batch": max_batch,
         "max_delay_ms": max_delay_ms,
         "metrics_port": metrics_port,
     }
-    settings = load_settings(VisionSettings, **{**options, **_assignments(set_)})
+    given = {**options, **_assignments(set_)}
+    settings = cast(VisionSettings, load_settings(VisionSettings, **given))
+    if settings.process_count > 1 or settings.devices:
+        run_fleet(vision_fleet(settings, given, ["--log-format", log_format.value, *(["--debug"] if debug else [])]))
+        return
     from songlens_workers.vision.worker import run
 
-    run(cast(VisionSettings, settings))
+    run(settings)
 
 
 @command.command("songs")

@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from songlens_shared.errors import ModelDamaged, ModelMismatch
 
 IMAGE_INDEX = "image_index.faiss"
+IMAGE_CODES = "image_codes.npy"
+IMAGE_CODE_TERMS = "image_code_terms.npy"
+IMAGE_CODE_AXES = "image_code_axes.npy"
+IMAGE_CLUSTERS = "image_clusters.faiss"
 IMAGE_VECTORS = "ne_images.npy"
 SONG_VECTORS = "ne_songs.npy"
 KEYWORD_VECTORS = "ne_keywords.npy"
@@ -23,6 +27,7 @@ IMAGES = "images.parquet"
 USERS = "users.parquet"
 CONTEXTS = "contexts.npy"
 FOLD_IN = "fold_in.json"
+CALIBRATION = "calibration.json"
 REPORT = "report.json"
 MANIFEST = "manifest.json"
 
@@ -48,6 +53,8 @@ class BackboneSpec(BaseModel):
     dimensions: int
     precision: str
     preprocessing: dict[str, Any]
+    calibration_sha256: str | None = None
+    """Of the file that an int8 network was calibrated by; None for other precisions."""
 
     def check(self, worker: BackboneSpec) -> None:
         """Raise `ModelMismatch` naming each field in which a worker's backbone differs."""
@@ -61,6 +68,53 @@ class BackboneSpec(BaseModel):
                 f"this worker's backbone is not the one that the model was built with: {'; '.join(differing)}. "
                 "Start the worker with the model's backbone and weights, or build a model with this backbone."
             )
+
+
+class Agreement(BaseModel):
+    """How far neighbours in less than fp32 are those of fp32, measured on catalogue images when a version is built.
+
+    recall@5: of the 5 neighbours in fp32 of held-out images, the share that is among the 5 found.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    recall_at_5: float
+    """Both queries and indexed images in the version's precision."""
+
+    recall_at_5_in_fp32: float
+    """The queries alone in the version's precision, the indexed images in fp32."""
+
+    queries: int
+    images: int
+    """In the index that was searched."""
+
+
+class IndexEntry(BaseModel):
+    """How the images of a version are searched."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    """flat, flat16, sq8, pca or ivf"""
+
+    code_dimensions: int | None = None
+    """Numbers of a code; None where vectors are compared whole."""
+
+    clusters: int | None = None
+    probed: int | None = None
+    """Clusters that a search looks at."""
+
+    memory_bytes: int
+    """What a search reads, and memory should hold."""
+
+    disk_bytes: int
+    """The files of the index."""
+
+    recall_at_5: float
+    """Against exact search, measured when it was built; 1 where search is exact."""
+
+    why: str
+    """Why this kind was taken."""
 
 
 class Manifest(BaseModel):
@@ -80,11 +134,17 @@ class Manifest(BaseModel):
     """The release that built it."""
 
     backbone: BackboneSpec
+    agreement: Agreement | None = None
+    """None in fp32, and where there are too few images to tell."""
+
     ne_dimensions: int
     images: int
     songs: int
     users: int = 0
     """Users with a vector; 0 for a version that was built without a listening log, or before there were users."""
+
+    index: IndexEntry | None = None
+    """None for a version of before there were kinds: flat."""
 
     keywords: list[str]
     image_buckets: int
@@ -97,6 +157,10 @@ class Manifest(BaseModel):
     def to_json(self) -> str:
         """Return the manifest as it stands in manifest.json and in Redis."""
         return self.model_dump_json(indent=1)
+
+    def calibration(self, folder: Path) -> Path | None:
+        """Return the calibration file in the version's folder; None where it needs none."""
+        return folder / CALIBRATION if self.backbone.calibration_sha256 is not None else None
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str) -> Manifest:

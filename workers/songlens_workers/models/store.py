@@ -11,7 +11,8 @@ from typing import Any
 
 from songlens_shared.address import home
 from songlens_shared.errors import ConfigError, ModelDamaged, ModelError, ModelNotFound
-from songlens_workers.models.manifest import MANIFEST, VERSION_PATTERN, Manifest, file_entry
+from songlens_workers.models.manifest import MANIFEST, VERSION_PATTERN, FileEntry, Manifest, file_entry
+from songlens_workers.models.verified import VerifiedFiles, stamps_path
 
 
 class ModelStore:
@@ -41,24 +42,28 @@ class ModelStore:
             raise ModelDamaged(f"the manifest of version {version} is that of {manifest.version}; copy it again.")
         return manifest
 
-    def open(self, version: str, *, check: bool = True) -> tuple[Path, Manifest]:
+    def open(self, version: str, *, check: bool = True, afresh: bool = False) -> tuple[Path, Manifest]:
         """Return the version's local folder and manifest, every file checked against its checksum.
 
+        A file that was found whole here before, and has not changed since, is not read again unless `afresh`.
         Raises `ModelNotFound`, or `ModelDamaged` naming the file that is missing, cut short or altered.
         """
         folder = self._local(version)
         try:
-            return folder, self._checked(version, check=check)
+            return folder, self._checked(version, check=check, afresh=afresh)
         except ModelDamaged:
             if self._remote is None:
                 raise
             shutil.rmtree(folder, ignore_errors=True)  # our copy may be what is damaged
-            return folder, self._checked(version, check=check)
+            return folder, self._checked(version, check=check, afresh=afresh)
 
-    def _checked(self, version: str, *, check: bool) -> Manifest:
+    def _checked(self, version: str, *, check: bool, afresh: bool) -> Manifest:
         manifest = self.manifest(version)
-        for name, expected in manifest.files.items() if check else ():
-            _check(self.folder / version / name, expected.size_bytes, expected.sha256, version)
+        if check:
+            verified = VerifiedFiles(stamps_path(self.folder / version))
+            for name, expected in manifest.files.items():
+                _check(self.folder / version / name, expected, version, verified, afresh=afresh)
+            verified.keep()
         return manifest
 
     def _local(self, version: str) -> Path:
@@ -113,12 +118,16 @@ class ModelStore:
             raise ModelError(f"{self._remote} cannot be used: {error or type(error).__name__}") from error
 
 
-def _check(path: Path, size_bytes: int, sha256: str, version: str) -> None:
+def _check(path: Path, expected: FileEntry, version: str, verified: VerifiedFiles, *, afresh: bool) -> None:
     if not path.is_file():
         raise ModelDamaged(f"{path.name} of model version {version} is missing; build or copy the model again.")
     found = path.stat().st_size
-    if found != size_bytes or file_entry(path).sha256 != sha256:
+    if not afresh and found == expected.size_bytes and verified.holds(path, expected.sha256):
+        return
+    before = verified.state(path)
+    if found != expected.size_bytes or file_entry(path).sha256 != expected.sha256:
         raise ModelDamaged(
-            f"{path.name} of model version {version} is not what was built ({found} bytes of {size_bytes}, or other "
-            "content); build or copy the model again."
+            f"{path.name} of model version {version} is not what was built ({found} bytes of {expected.size_bytes}, or "
+            "other content); build or copy the model again."
         )
+    verified.add(path, before, expected.sha256)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from songlens_workers.runtime.metrics import ContentCacheMetrics
-from songlens_workers.vision.image_index import Distances, Positions
+from songlens_workers.vision.index.protocol import Distances, Positions
 
 Key = tuple[bytes, str]
 """SHA-256 of a photo's bytes, and the model version that it was searched in."""

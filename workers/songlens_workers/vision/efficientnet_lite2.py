@@ -18,7 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from songlens_shared.errors import WeightsUnavailable
 from songlens_workers.vision.preprocess import Preprocessing
-from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
+from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
+from songlens_workers.vision.unproven import UnprovenBackbone, assemble
 from songlens_workers.vision.weights import fill, read_weights
 
 NAME = "efficientnet_lite2"
@@ -157,7 +158,14 @@ def _blocks() -> list[_Block]:
     return blocks
 
 
-def load(*, weights: Path | None = None, device: str = "auto") -> TorchBackbone:
+def load(
+    *,
+    weights: Path | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    calibration: Path | None = None,
+    building: bool = False,
+) -> TorchBackbone | UnprovenBackbone:
     """Load EfficientNet-Lite2 from the installed package, or from a weights file in the same format.
 
     Raises `WeightsUnavailable`, `WeightsDamaged` or `ConfigError`, as `load_backbone` says.
@@ -165,13 +173,16 @@ def load(*, weights: Path | None = None, device: str = "auto") -> TorchBackbone:
     target = find_device(device)
     network, sha256 = read_network(weights if weights is not None else packaged_weights())
     fold_norms(network)
-    return TorchBackbone(
+    return assemble(
+        nn.Sequential(network, _UnitLength()),
+        target,
+        precision,
+        calibration,
+        building,
         name=NAME,
-        network=place(nn.Sequential(network, _UnitLength()), target),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
         weights_sha256=sha256,
-        device=target,
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from songlens_shared.errors import ModelDamaged, ModelMismatch
-from songlens_workers.models.manifest import IMAGE_INDEX, IMAGES, BackboneSpec, Manifest
+from songlens_workers.models.manifest import IMAGES, BackboneSpec, Manifest
 from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.image_index import FlatImageIndex, ImageIndex
+from songlens_workers.vision.index.gpu import SearchOptions, gpus_found
+from songlens_workers.vision.index.opening import open_index
+from songlens_workers.vision.index.protocol import ImageIndex
 
 
 def backbone_spec(backbone: Backbone) -> BackboneSpec:
@@ -20,6 +22,7 @@ def backbone_spec(backbone: Backbone) -> BackboneSpec:
         weights_sha256=backbone.weights_sha256,
         dimensions=backbone.dimensions,
         precision=backbone.precision,
+        calibration_sha256=None if backbone.calibration is None else backbone.calibration.sha256,
         preprocessing=backbone.preprocessing.to_dict(),
     )
 
@@ -36,18 +39,30 @@ class VisionModel:
 
 
 class VisionModels:
-    """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same."""
+    """Opens versions from a store. The backbone stays loaded from one version to the next where it is the same.
 
-    def __init__(self, store: ModelStore, *, load_backbone: Callable[[str], Backbone]) -> None:
+    A backbone is loaded by what its manifest says, and by the calibration file of the version where it has one.
+    """
+
+    def __init__(
+        self,
+        store: ModelStore,
+        *,
+        load_backbone: Callable[[BackboneSpec, Path | None], Backbone],
+        search: SearchOptions | None = None,
+    ) -> None:
+        """Without `search`, indexes are searched where the backbone runs."""
         self._store = store
         self._load_backbone = load_backbone
+        self._search = search or SearchOptions()
         self._backbone: Backbone | None = None
 
     def open(self, version: str) -> VisionModel:
-        """Open a version; raises `ModelNotFound`, `ModelDamaged` or `ModelMismatch`."""
+        """Open a version; raises `ModelNotFound`, `ModelDamaged`, `ModelMismatch`, or `ConfigError` for its GPUs."""
         folder, manifest = self._store.open(version)
-        backbone = self._matching_backbone(manifest)
-        index = FlatImageIndex.load(folder / IMAGE_INDEX)
+        backbone = self._matching_backbone(manifest, manifest.calibration(folder))
+        gpus = self._search.gpus(backbone.device, found=gpus_found())
+        index = open_index(folder, manifest.index, gpus, self._search)
         image_ids, keywords = _image_table(folder / IMAGES)
         if not len(index) == len(image_ids) == manifest.images:
             raise ModelDamaged(
@@ -61,13 +76,18 @@ class VisionModels:
             )
         return VisionModel(backbone=backbone, index=index, image_ids=image_ids, keywords=keywords)
 
-    def _matching_backbone(self, manifest: Manifest) -> Backbone:
+    def _matching_backbone(self, manifest: Manifest, calibration: Path | None) -> Backbone:
         backbone = self._backbone
-        if backbone is None or backbone.name != manifest.backbone.name:
-            backbone = self._load_backbone(manifest.backbone.name)
+        if backbone is None or _told_apart(backbone_spec(backbone)) != _told_apart(manifest.backbone):
+            backbone = self._load_backbone(manifest.backbone, calibration)
         manifest.backbone.check(backbone_spec(backbone))
         self._backbone = backbone
         return backbone
+
+
+def _told_apart(spec: BackboneSpec) -> tuple[str, str, str | None]:
+    """Return what a worker can load another backbone by; weights are its own, and only checked."""
+    return spec.name, spec.precision, spec.calibration_sha256
 
 
 def _image_table(path: Path) -> tuple[list[str], list[tuple[str, ...]]]:

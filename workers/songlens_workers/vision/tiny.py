@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from songlens_workers.vision.forward.plain_network import PlainNetwork
 from songlens_workers.vision.preprocess import Preprocessing
-from songlens_workers.vision.torch_backbone import TorchBackbone, find_device, place
+from songlens_workers.vision.torch_backbone import TorchBackbone, find_device
+from songlens_workers.vision.unproven import UnprovenBackbone, assemble
 
 NAME = "tiny"
 DIMENSIONS = 64
@@ -29,21 +32,33 @@ PREPROCESSING = Preprocessing(
 _SEED = 2018
 
 
-def load(*, device: str = "auto") -> TorchBackbone:
+def load(
+    *, device: str = "auto", precision: str = "fp32", calibration: Path | None = None, building: bool = False
+) -> TorchBackbone | UnprovenBackbone:
     """Make the network; every process makes the same one. Raises `ConfigError` when the device is not there."""
     target = find_device(device)
-    network = _network()
-    return TorchBackbone(
+    network = untrained_network()
+    sha256 = _sha256(network)
+    return assemble(
+        plain(network),
+        target,
+        precision,
+        calibration,
+        building,
         name=NAME,
-        network=place(network, target),
         dimensions=DIMENSIONS,
         preprocessing=PREPROCESSING,
-        weights_sha256=_sha256(network),
-        device=target,
+        weights_sha256=sha256,
     )
 
 
-def _network() -> nn.Module:
+def plain(network: nn.Sequential) -> PlainNetwork:
+    """Return the same network as a plain sequence of layers."""
+    maps = [layer for layer in network if isinstance(layer, nn.Conv2d)]
+    return PlainNetwork(maps, rest=network[4:])
+
+
+def untrained_network() -> nn.Sequential:
     """Return (N, 3, 56, 56) -> (N, 64). The weights' generator is its own: torch's random state is left alone."""
     with torch.device("meta"):
         network = nn.Sequential(

@@ -1,75 +1,73 @@
-"""What every torch backbone shares: the device, the batch on its way in, and the features on their way out."""
+"""What every torch backbone shares: what a manifest says of it, the device, and the threads."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from songlens_shared.errors import ConfigError
 from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.cpus import available_cpus
+from songlens_workers.vision.forward.calibration import Calibration
+from songlens_workers.vision.forward.executor import Executor, WarmsUp
+from songlens_workers.vision.forward.sequence import SequenceExecutor
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
 
 
 class TorchBackbone:
-    """A `Backbone` around a torch network that maps normalised float32 (N, 3, S, S) to float32 (N, D).
-
-    The network must be in evaluation mode on `device`; `place` puts it there.
-    """
-
-    precision = "fp32"
+    """A `Backbone` around whatever executes its network."""
 
     def __init__(
         self,
         *,
         name: str,
-        network: nn.Module,
+        executor: Executor,
         dimensions: int,
         preprocessing: Preprocessing,
         weights_sha256: str,
-        device: torch.device,
     ) -> None:
         self.name = name
         self.dimensions = dimensions
         self.preprocessing = preprocessing
         self.weights_sha256 = weights_sha256
-        self.device = str(device)
-        self._network = network
-        self._mean = _channels(preprocessing.mean, device)
-        self._std = _channels(preprocessing.std, device)
+        self._executor = executor
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What int8 knows of its data; None for other precisions."""
+        return self._executor.calibration if isinstance(self._executor, SequenceExecutor) else None
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic of the forward pass."""
+        return self._executor.precision
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self._executor.device
+
+    def with_executor(self, executor: Executor) -> TorchBackbone:
+        """Return the same backbone, executed otherwise."""
+        return TorchBackbone(
+            name=self.name,
+            executor=executor,
+            dimensions=self.dimensions,
+            preprocessing=self.preprocessing,
+            weights_sha256=self.weights_sha256,
+        )
 
     def embed(self, pixels: Pixels) -> Features:
         """Return float32 (N, D) for uint8 (N, S, S, 3). Raises `ValueError` for another shape or dtype."""
         self.preprocessing.check(pixels)
         if len(pixels) == 0:
             return np.empty((0, self.dimensions), np.float32)
-        with torch.inference_mode():
-            features: Features = self._network(self._normalised(pixels)).float().cpu().numpy()
-        return features
+        return self._executor(pixels)
 
-    def _normalised(self, pixels: Pixels) -> Tensor:
-        """Return float32 (N, 3, S, S). Bytes travel to the device, a quarter of what floats would take.
-
-        (N, S, S, 3) in memory is exactly torch's channels-last layout, so that the permutation moves nothing and the
-        convolutions take their fastest path (1.4 to 1.7 times the throughput of NCHW on a CPU).
-        """
-        batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self.device)
-        batch = batch.permute(0, 3, 1, 2).float()  # (N, 3, S, S)
-        return batch.sub_(self._mean).div_(self._std)
-
-
-def _channels(values: tuple[float, float, float], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).reshape(1, 3, 1, 1)
-
-
-def place(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return the network in evaluation mode, channels-last, on the device."""
-    if device.type == "cuda":
-        # cuDNN would round convolutions to TF32 on its own: not the precision that the manifest promises.
-        torch.backends.cudnn.allow_tf32 = False
-    network.requires_grad_(False)
-    return network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    def warm_up(self, largest_batch: int) -> None:
+        """Make ready for batches of up to so many photos, where the first of a size would be slow otherwise."""
+        if isinstance(self._executor, WarmsUp):
+            self._executor.warm_up(largest_batch)
 
 
 def find_device(device: str) -> torch.device:

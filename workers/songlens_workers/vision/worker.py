@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 
+from songlens_shared.errors import ModelMismatch
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys
 from songlens_workers.models.live import LiveModel
+from songlens_workers.models.manifest import BackboneSpec
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 from songlens_workers.runtime.claims import Inlet
@@ -16,7 +20,8 @@ from songlens_workers.settings import VisionSettings
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.content_cache import ContentCache
 from songlens_workers.vision.cpus import available_cpus
-from songlens_workers.vision.image_index import set_search_threads
+from songlens_workers.vision.index.floats import set_search_threads
+from songlens_workers.vision.index.gpu import SearchOptions
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.model import VisionModel, VisionModels
 from songlens_workers.vision.photo_source import PhotoSource
@@ -34,7 +39,13 @@ def run(settings: VisionSettings) -> None:
         for keys in partitions:
             connection.hset(keys.limits, mapping=settings.lane_limits())  # type: ignore[arg-type]
         set_search_threads(settings.threads or available_cpus())
-        models = VisionModels(ModelStore(settings.models), load_backbone=lambda name: _backbone(name, settings))
+        models = VisionModels(
+            ModelStore(settings.models),
+            load_backbone=lambda spec, calibration: _backbone(spec, calibration, settings),
+            search=SearchOptions(
+                devices=settings.search_devices, float16=settings.search_float16, shard=settings.search_shard
+            ),
+        )
         live: LiveModel[VisionModel] = LiveModel(
             current=PublishedModels(connection).current, load=models.open, poll_s=settings.model_poll_s
         )
@@ -70,5 +81,20 @@ def _photos(settings: VisionSettings, limits: ImageLimits) -> PhotoSource:
     )
 
 
-def _backbone(name: str, settings: VisionSettings) -> Backbone:
-    return load_backbone(name, weights=settings.weights, device=settings.device, threads=settings.threads)
+def _backbone(spec: BackboneSpec, calibration: Path | None, settings: VisionSettings) -> Backbone:
+    """Load what a model was built with; raises `ModelMismatch` where the settings insist on another precision."""
+    if settings.precision not in (None, spec.precision):
+        raise ModelMismatch(
+            f"this worker is set to {settings.precision} and the model was built in {spec.precision}: their features "
+            "cannot be compared. Leave out SONGLENS_PRECISION, and the worker takes the model's; or re-index: "
+            f"`songlens model build --precision {settings.precision}`, then `songlens model publish`."
+        )
+    return load_backbone(
+        spec.name,
+        weights=settings.weights,
+        device=settings.device,
+        threads=settings.threads,
+        precision=spec.precision,
+        ready_for=settings.max_batch if settings.warm_up else 0,
+        calibration=calibration,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from songlens_shared.errors import WeightsUnavailable
 from songlens_training.progress import Progress
 
 if TYPE_CHECKING:
+    from songlens_workers.models.store import ModelStore
     from songlens_workers.vision.backbone import Backbone
 
 _option = partial(typer.Option, rich_help_panel="Image features")
@@ -27,11 +28,21 @@ class WeightFlags:
     weights: Annotated[Path | None, _option(help="Local file of the backbone's weights.")] = None
     device: Annotated[str, _option(help="auto, cpu, cuda or cuda:N.")] = "auto"
 
-    def open(self, name: str, threads: int | None, progress: Progress) -> Backbone:
-        """Return the backbone of a name, its weights downloaded where they are not there.
+    def open(self, name: str, threads: int | None, progress: Progress, precision: str = "fp32") -> Backbone:
+        """Return the backbone of a name to build with, its weights downloaded where they are not there.
 
         Raises `WeightsUnavailable`, `WeightsDamaged` or `ConfigError`.
         """
+        return self._loaded(name, threads, progress, precision=precision, building=True)
+
+    def open_of_version(self, store: ModelStore, version: str, threads: int | None, progress: Progress) -> Backbone:
+        """Return the backbone of a model version, in its precision. Raises what `open` does, and `ModelError`."""
+        folder, manifest = store.open(version, check=False)
+        spec = manifest.backbone
+        calibration = manifest.calibration(folder)
+        return self._loaded(spec.name, threads, progress, precision=spec.precision, calibration=calibration)
+
+    def _loaded(self, name: str, threads: int | None, progress: Progress, **how: Any) -> Backbone:
         from songlens_workers.vision.registry import load_backbone
 
         def downloading(done: int, total: int) -> None:
@@ -40,7 +51,7 @@ class WeightFlags:
         progress("Loading the backbone", 0, 1)
         try:
             backbone = load_backbone(
-                name, weights=self.weights, device=self.device, threads=threads, progress=downloading
+                name, weights=self.weights, device=self.device, threads=threads, progress=downloading, **how
             )
         except WeightsUnavailable as error:
             raise WeightsUnavailable(
@@ -55,7 +66,8 @@ class BackboneFlags(WeightFlags):
     """The backbone as well."""
 
     backbone: Annotated[str, _option(help="vgg19 or efficientnet_lite2.")] = DEFAULT_BACKBONE
+    precision: Annotated[str, _option(help="Arithmetic of the forward pass: fp32, bf16 or int8.")] = "fp32"
 
     def open_chosen(self, threads: int | None, progress: Progress) -> Backbone:
         """Return the backbone that is chosen, as `open` does."""
-        return self.open(self.backbone, threads, progress)
+        return self.open(self.backbone, threads, progress, self.precision)
