@@ -20,7 +20,7 @@ export SONGLENS_HOME
 QUIET := $(shell test -t 2 || echo --quiet)
 STAMP := $(ROOT)/.venv/.installed
 
-.PHONY: help install demo test chaos check format docs clean wheel-test paper
+.PHONY: help install demo test chaos check format docs clean wheel-test paper bench
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /	/' | sort
@@ -58,6 +58,9 @@ format: $(STAMP) ## Format the code
 
 docs: $(STAMP) ## Write the generated pages of docs/
 	cd $(ROOT) && $(BIN)/python docs/generate.py
+
+bench: $(STAMP) ## Measure every part and the whole against its limit and target (BENCH=forward for a part, QUICK=1 for a look)
+	cd $(ROOT) && $(BIN)/songlens bench run $(BENCH) $(if $(QUICK),--quick) $(if $(RESULTS),--out $(abspath $(RESULTS)))
 
 paper: $(STAMP) ## The paper's sizes on both catalogues: every step measured, Table 1 (WEIGHTS=FILE, CONCEPTNET=FILE)
 	cd $(ROOT) && $(BIN)/python benchmarks/paper.py $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS))) \

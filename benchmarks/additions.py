@@ -18,15 +18,14 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import record
-from steps import Measured, measure
-
+from songlens_benchmarks import record
 from songlens_shared.address import home
 from songlens_training.generated.lyrics import song as generated_song
 from songlens_training.generated.picture import Picture, paint
 from songlens_training.generated.themes import THEMES
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.store import ModelStore
+from steps import Measured, measure
 
 SEED = 7
 TARGET_S = 10.0

@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import record
 from numpy.typing import NDArray
-from paper_graph import IMAGES, KEYWORDS, SONGS, PaperGraph, paper_graph, write_both_directions, write_foreign
 
+from paper_graph import IMAGES, KEYWORDS, SONGS, PaperGraph, paper_graph, write_both_directions, write_foreign
+from songlens_benchmarks import record
 from songlens_training.embedding.options import EmbeddingOptions
 from songlens_training.embedding.sampling import BALANCED, HPE, LINE, SMORE
 from songlens_training.embedding.train import train_embedding

@@ -21,8 +21,8 @@ from typing import Any
 
 import faiss
 import numpy as np
-import record
 
+from songlens_benchmarks import record
 from songlens_training.model.feature_store import SHARD_IMAGES, FeatureStore, StoredFeatures
 from songlens_workers.models.manifest import BackboneSpec
 from songlens_workers.vision.image_index import FlatImageIndex

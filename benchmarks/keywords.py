@@ -25,8 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import record
-
+from songlens_benchmarks import record
 from songlens_training.catalogue.songs import Song, read_songs
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.generated.lyrics import song as generated_song

@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import record
-from embedding import WAYS, run
 from numpy.typing import NDArray
-from paper_graph import write_foreign
 
+from embedding import WAYS, run
+from paper_graph import write_foreign
+from songlens_benchmarks import record
 from songlens_training.catalogue.images import read_images
 from songlens_training.catalogue.songs import read_songs
 from songlens_training.catalogue.tables import RejectLog

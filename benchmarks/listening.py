@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import record
+
+from songlens_benchmarks import record
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 

@@ -17,16 +17,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import record
 from rich.console import Console
 from rich.table import Table
-from steps import Measured, measure
 
+from songlens_benchmarks import record
 from songlens_shared.address import home
 from songlens_training.demonstration import OPEN_KEYWORDS, pretrained_backbone
 from songlens_training.evaluate.metrics import HIT, PRECISION
 from songlens_training.evaluate.report import METRIC_NAMES, PAPER, SYSTEM_NAMES
 from songlens_training.progress import silent
+from steps import Measured, measure
 
 TABLE_WIDTH = 120
 """Characters, for a log as for a screen."""

@@ -81,6 +81,10 @@ class PartitionKeys:
         """Stream of requests in one lane; consumer group `vision`."""
         return self._key("requests", lane)
 
+    def lane_of(self, stream: str) -> str:
+        """Return the lane of what lies in a stream; hits bear none, and count as interactive."""
+        return BULK if stream == self.requests(BULK) else INTERACTIVE
+
     @property
     def hits(self) -> str:
         """Stream of retrieved images; consumer group `songs`."""

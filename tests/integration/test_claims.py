@@ -5,14 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from stages import BULK_STREAM, CLIENT, GROUP, INTERACTIVE_STREAM, KEYS, back_date, pending, submit, submit_many
+from stages import (
+    BULK_STREAM,
+    CLIENT,
+    GROUP,
+    INTERACTIVE_STREAM,
+    KEYS,
+    back_date,
+    pending,
+    submit,
+    submit_many,
+    wait_until,
+)
 
+from songlens_shared import functions
 from songlens_shared.broker import connect
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import BULK, INTERACTIVE, PartitionKeys
+from songlens_shared.messages import Request
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.runtime.claims import Claims, Inlet
 
@@ -326,3 +340,29 @@ def test_partitions_keep_their_own_keys(connection: redis.Redis) -> None:
         submit(connection, number, keys=keys)
     found = {delivery.request_id: delivery.keys.partition for delivery in claims.claim(10, 0)}
     assert found == {"r0000": 0, "r0001": 1, "r0002": 2}
+
+
+def test_streams_of_lower_rank_can_be_held_back(connection: redis.Redis) -> None:
+    """No more than asked for comes from them, though there is room and they are sure of a share; nor by waiting."""
+    claims = claims_of(connection, share=0.5)
+    fill(connection, 2, 10)
+    assert lanes(claims.claim(8, 0, sharing=3)) == {"interactive": 2, "bulk": 3}
+    assert claims.claim(8, 1000, sharing=0) == []
+    assert lanes(claims.claim(8, 1000, sharing=1)) == {"bulk": 1}
+    submit(connection, 99)
+    assert lanes(claims.claim(8, 1000, sharing=0)) == {"interactive": 1}
+    assert lanes(claims.claim(8, 0)) == {"bulk": 6}
+
+
+def test_waiting_brings_no_more_of_lower_rank_than_asked_for(connection: redis.Redis) -> None:
+    """Also where entries come in while the claim waits."""
+    claims = claims_of(connection)
+    with ThreadPoolExecutor(1) as pool:
+        claiming = pool.submit(claims.claim, 8, 5000, sharing=1)
+        wait_until(lambda: connection.info("clients")["blocked_clients"] == 1, "the claim waits")  # type: ignore[index]
+        pipeline = connection.pipeline(transaction=True)
+        for number in range(4):
+            request = Request(id=f"b{number}", client=CLIENT, image=b"-", lane=BULK, ttl_ms=60_000)
+            functions.submit(KEYS, request, b"photo").on(pipeline)
+        pipeline.execute()
+        assert lanes(claiming.result(timeout=10)) == {"bulk": 1}

@@ -306,7 +306,8 @@ def test_what_is_left_past_the_drain_limit_is_given_back(connection: redis.Redis
     """A worker that cannot finish in drain_s leaves its entries pending and free for others at once."""
     stage = EchoStage()
     stage.gate.clear()
-    worker = Running(stage, broker.url, max_batch=1, max_delay_ms=0, drain_s=0.2, takeover_ms=600_000)
+    much = {"max_batch": 1, "target_ms_bulk": 0}  # claimed at once, however slow the stage may be
+    worker = Running(stage, broker.url, max_delay_ms=0, drain_s=0.2, takeover_ms=600_000, **much)
     submit_many(connection, 10)
     worker.start()
     wait_until(lambda: len(stage.prepared) == 10, "all prepared")
@@ -580,7 +581,8 @@ def test_an_outcome_that_cannot_be_encoded_fails_alone(connection: redis.Redis, 
 def test_reasons_of_release_are_counted(connection: redis.Redis, broker: EmbeddedBroker) -> None:
     """Full, timer and deadline: why each batch was released is exported."""
     stage = EchoStage()
-    with running(stage, broker.url, max_batch=2, max_delay_ms=2000) as worker:
+    as_long_as_may_be = {"max_delay_ms": 2000, "target_ms_interactive": 0}
+    with running(stage, broker.url, max_batch=2, **as_long_as_may_be) as worker:
         submit(connection, 1)
         wait_for_replies(connection, 1)
         submit(connection, 2, ttl_ms=1000)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from songlens_shared.functions import Delivery
-from songlens_shared.keys import PartitionKeys
+from songlens_shared.keys import BULK, PartitionKeys
 from songlens_workers.runtime.in_flight import InFlight
 
 KEYS = PartitionKeys()
@@ -70,3 +70,42 @@ def test_room_wakes_the_waiter() -> None:
         waiting = pool.submit(in_flight.wait_for_room, 60)
         in_flight.let_go(delivery(1))
         assert waiting.result(timeout=10) == 1
+
+
+BULK_STREAM = KEYS.requests(BULK)
+
+
+def test_bulk_leaves_room_for_interactive() -> None:
+    """Once limited, bulk may fill its own room and no more; what interactive may have besides is never bulk's."""
+    in_flight = InFlight(10)
+    assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (10, 10)
+    in_flight.limit_to(4, interactive=2)
+    for number in range(4):
+        in_flight.hold(delivery(number, BULK_STREAM))
+    assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (2, 0)
+    in_flight.hold(delivery(9, "interactive"))
+    in_flight.let_go(delivery(1, BULK_STREAM))
+    in_flight.let_go(delivery(1, BULK_STREAM))
+    assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (2, 1)
+
+
+def test_no_limit_goes_past_the_bound() -> None:
+    """And one that is below what is held leaves no room, not less than none."""
+    in_flight = InFlight(3)
+    in_flight.limit_to(100, interactive=100)
+    assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (3, 3)
+    for number in range(3):
+        in_flight.hold(delivery(number, BULK_STREAM))
+    in_flight.limit_to(1, interactive=1)
+    assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (0, 0)
+
+
+def test_a_higher_limit_wakes_the_waiter() -> None:
+    """As soon as it is set."""
+    in_flight = InFlight(8)
+    in_flight.limit_to(1, interactive=0)
+    in_flight.hold(delivery(1))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(in_flight.wait_for_room, 60)
+        in_flight.limit_to(4, interactive=1)
+        assert waiting.result(timeout=10) == 4

@@ -19,6 +19,8 @@ def test_every_count_carries_its_stage() -> None:
     metrics.waited(1500)
     metrics.took_over(4)
     metrics.in_flight(9)
+    metrics.target_size("bulk", 12)
+    metrics.batch_time(0.25, 0.01)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, {"stage": "vision", **labels})
@@ -32,6 +34,9 @@ def test_every_count_carries_its_stage() -> None:
     assert value("songlens_stage_seconds_sum", step="queue") == 1.5
     assert value("songlens_takeovers_total") == 4
     assert value("songlens_in_flight") == 9
+    assert value("songlens_batch_target_size", lane="bulk") == 12
+    assert value("songlens_batch_item_seconds") == 0.25
+    assert value("songlens_batch_fixed_seconds") == 0.01
 
 
 def test_lookups_in_the_content_cache() -> None:
@@ -65,6 +70,8 @@ def test_only_bounded_labels() -> None:
     metrics.finished("ok")
     metrics.batch(1, "full", 0.1)
     metrics.waited(1)
+    metrics.target_size("interactive", 4)
+    metrics.batch_time(0.1, 0.1)
     ContentCacheMetrics(registry).looked_up(hit=True)
     names = {name for family in registry.collect() for sample in family.samples for name in sample.labels}
-    assert names <= {"stage", "code", "reason", "step", "le", "result"}
+    assert names <= {"stage", "code", "reason", "step", "le", "result", "lane"}

@@ -98,6 +98,8 @@ def test_uris_are_off_by_default() -> None:
         ({"metrics_port": 70_000}, "metrics_port"),
         ({"bulk_share": 1.5}, "bulk_share"),
         ({"start_wait_s": -1}, "start_wait_s"),
+        ({"target_ms_interactive": -1}, "target_ms_interactive"),
+        ({"target_ms_bulk": "fast"}, "target_ms_bulk"),
         ({"takeover_ms": 3000, "heartbeat_ms": 2000}, "takeover_ms"),
         ({"max_batch": 64, "max_in_flight": 16}, "max_in_flight"),
     ],

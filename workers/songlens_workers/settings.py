@@ -50,8 +50,24 @@ class StageSettings(BaseSettings):
     max_delay_ms: float = Field(
         5.0, ge=0, le=10_000, description="How long the first image of a batch waits for others at most."
     )
+    target_ms_interactive: float = Field(
+        300.0,
+        ge=0,
+        le=60_000,
+        description="How long a batch with interactive photos may run: it is made as large as meets this, at least 1 "
+        "and max_batch at most. 0 bounds it by max_batch alone. Hits bear no lane and count as interactive.",
+    )
+    target_ms_bulk: float = Field(
+        1000.0,
+        ge=0,
+        le=60_000,
+        description="The same for a batch of bulk alone, which interactive photos may have to wait for.",
+    )
     max_in_flight: int = Field(
-        48, ge=1, description="Entries claimed and not yet finished at most; bounds this worker's memory."
+        48,
+        ge=1,
+        description="Entries claimed and not yet finished at most; bounds this worker's memory. With both targets set, "
+        "no more are claimed than two batches, or a quarter of a second's work if that is more.",
     )
     prepare_threads: int = Field(2, ge=1, le=256, description="Threads that prepare entries ahead of the batch.")
     start_wait_s: float = Field(

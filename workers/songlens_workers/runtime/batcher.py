@@ -1,15 +1,18 @@
-"""Micro-batching: when is a batch big enough, and when has it waited long enough?
+"""Micro-batching: when is a batch big enough, when has it waited long enough, and who is in it?
 
 Pure: items and a clock go in, batches and the reason for their release come out.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from songlens_shared.keys import BULK, INTERACTIVE
+from songlens_workers.runtime.line import Line, Waiting
+from songlens_workers.runtime.sizing import BatchPolicy, Sizing
 
 T = TypeVar("T")
 
@@ -24,17 +27,6 @@ class Release(StrEnum):
 
 
 @dataclass(frozen=True)
-class BatchPolicy:
-    """Limits of a batch."""
-
-    max_items: int
-    max_bytes: int
-    max_delay_s: float
-    deadline_margin_s: float = 0.25
-    """A batch is released early when an item's deadline is nearer than this."""
-
-
-@dataclass(frozen=True)
 class Batch(Generic[T]):
     """Items released together."""
 
@@ -42,42 +34,40 @@ class Batch(Generic[T]):
     reason: Release
 
 
-@dataclass(frozen=True)
-class _Waiting(Generic[T]):
-    item: T
-    size_bytes: int
-    since_s: float
-    deadline_s: float
-
-
 class MicroBatcher(Generic[T]):
-    """Collects items into batches in order of arrival. Not thread-safe: it belongs to the thread that runs batches."""
+    """Collects items into batches: interactive before bulk, in order of arrival within each lane.
 
-    def __init__(self, policy: BatchPolicy, clock: Callable[[], float]) -> None:
+    While anything interactive waits, a batch is sized for that lane, and bulk gets its share of the places, saved up
+    where it is less than one. Not thread-safe: it belongs to the thread that runs batches.
+    """
+
+    def __init__(self, policy: BatchPolicy, sizing: Sizing, clock: Callable[[], float]) -> None:
         self._policy = policy
+        self._sizing = sizing
         self._clock = clock
-        self._waiting: deque[_Waiting[T]] = deque()
+        self._interactive: Line[T] = Line()
+        self._bulk: Line[T] = Line()
+        self._credit = 0.0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._interactive) + len(self._bulk)
 
-    def add(self, item: T, size_bytes: int, deadline_s: float) -> None:
+    def add(self, item: T, size_bytes: int, deadline_s: float, lane: str = INTERACTIVE) -> None:
         """Take an item; `deadline_s` is on the batcher's clock."""
-        self._waiting.append(_Waiting(item, size_bytes, self._clock(), deadline_s))
+        line = self._bulk if lane == BULK else self._interactive
+        line.add(Waiting(item, size_bytes, self._clock(), deadline_s))
 
     def due_in_s(self) -> float | None:
         """Return how long a release may still be put off: 0 when it is due, None when nothing waits."""
-        if not self._waiting:
+        if not len(self):
             return None
         if self._full():
             return 0.0
-        nearest = min(waiting.deadline_s for waiting in self._waiting) - self._policy.deadline_margin_s
-        timer = self._waiting[0].since_s + self._policy.max_delay_s
-        return max(0.0, min(nearest, timer) - self._clock())
+        return max(0.0, min(self._deadline_s(), self._timer_s()) - self._clock())
 
     def release(self, *, draining: bool = False) -> Batch[T] | None:
         """Return the next batch if one is due, or None."""
-        if not self._waiting:
+        if not len(self):
             return None
         reason = self._reason(draining)
         return None if reason is None else Batch(self._take(), reason)
@@ -88,24 +78,44 @@ class MicroBatcher(Generic[T]):
             return Release.FULL
         if draining:
             return Release.DRAIN
-        if min(waiting.deadline_s for waiting in self._waiting) - self._policy.deadline_margin_s <= now:
+        if self._deadline_s() <= now:
             return Release.DEADLINE
-        if self._waiting[0].since_s + self._policy.max_delay_s <= now:
+        if self._timer_s() <= now:
             return Release.TIMER
         return None
 
     def _full(self) -> bool:
-        return (
-            len(self._waiting) >= self._policy.max_items
-            or sum(waiting.size_bytes for waiting in self._waiting) >= self._policy.max_bytes
-        )
+        waiting_bytes = self._interactive.size_bytes + self._bulk.size_bytes
+        return len(self) >= self._size() or waiting_bytes >= self._policy.max_bytes
+
+    def _size(self) -> int:
+        return self._sizing.size(INTERACTIVE if self._interactive else BULK)
+
+    def _deadline_s(self) -> float:
+        nearest = min(line.nearest_deadline_s for line in (self._interactive, self._bulk) if line)
+        return nearest - self._policy.deadline_margin_s
+
+    def _timer_s(self) -> float:
+        lanes = ((self._interactive, INTERACTIVE), (self._bulk, BULK))
+        return min(line.first.since_s + self._sizing.delay_s(lane) for line, lane in lanes if line)
 
     def _take(self) -> list[T]:
         taken: list[T] = []
-        size_bytes = 0
-        while self._waiting and len(taken) < self._policy.max_items:
-            size_bytes += self._waiting[0].size_bytes
-            if taken and size_bytes > self._policy.max_bytes:
-                break
-            taken.append(self._waiting.popleft().item)
+        size, size_bytes = self._size(), 0
+        for line, places in ((self._bulk, self._owed(size)), (self._interactive, size), (self._bulk, size)):
+            for _ in range(min(places, size - len(taken), len(line))):
+                size_bytes += line.first.size_bytes
+                if taken and size_bytes > self._policy.max_bytes:
+                    return taken
+                taken.append(line.take().item)
         return taken
+
+    def _owed(self, size: int) -> int:
+        """Return how many places of a batch are bulk's while interactive items wait."""
+        if not (self._interactive and self._bulk):
+            return 0
+        earned = self._policy.bulk_share * size
+        self._credit = min(self._credit + earned, 1 + earned)
+        owed = min(int(self._credit), len(self._bulk))
+        self._credit -= owed
+        return owed

@@ -67,6 +67,11 @@ class Claims:
         """How many streams are consumed."""
         return len(self._by_stream)
 
+    @property
+    def share(self) -> float:
+        """The share of claims that streams of lower rank are sure of."""
+        return max((inlet.share or 0.0 for inlet in self._sharing), default=0.0)
+
     def ensure_groups(self) -> None:
         """Create stream and group where they are missing, at 0: nothing queued before us is passed over."""
         for inlet in self._by_stream.values():
@@ -76,29 +81,39 @@ class Claims:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    def claim(self, count: int, block_ms: int) -> list[Delivery]:
-        """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first."""
+    def claim(self, count: int, block_ms: int, *, sharing: int | None = None) -> list[Delivery]:
+        """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first.
+
+        About `sharing` of them at most are of streams of lower rank.
+        """
+        if sharing is None or not self._preferred:
+            sharing = count
         self._turn += 1
         claimed = self._arrived()
         with _keeping(claimed):
-            claimed += self._take(count - len(claimed) - self._watches.reserved)
+            claimed += self._take(count - len(claimed) - self._watches.reserved, sharing)
         if claimed or not block_ms:
             return claimed
-        return self._wait(count, block_ms)
+        if not sharing:
+            # Soon there may be room for them again.
+            return self._wait(self._preferred, count, min(block_ms, _PARTIAL_WAIT_MS))
+        inlets = [*self._preferred, *self._sharing]
+        return self._wait(inlets, min(count, sharing * len(inlets)), block_ms)
 
     def leave(self) -> list[Delivery]:
         """Wait for no more; return what has come meanwhile. Afterwards nothing can be claimed."""
         self._watches.close()
         return self._arrived()
 
-    def _take(self, count: int) -> list[Delivery]:
+    def _take(self, count: int, sharing: int) -> list[Delivery]:
         if count <= 0:
             return []
-        claimed = self._read(self._sharing, self._reserve(count))
+        claimed = self._read(self._sharing, min(self._reserve(count), sharing))
         self._credit -= len(claimed)
+        sharing -= len(claimed)
         with _keeping(claimed):
             claimed[:0] = self._read(self._preferred, count - len(claimed))
-            claimed += self._read(self._sharing, count - len(claimed))
+            claimed += self._read(self._sharing, min(count - len(claimed), sharing))
         return claimed
 
     def _reserve(self, count: int) -> int:
@@ -106,8 +121,7 @@ class Claims:
 
         What it did not need it cannot save up, or it would one day fill a claim alone.
         """
-        share = max((inlet.share or 0.0 for inlet in self._sharing), default=0.0)
-        self._credit = min(self._credit + share * count, 1 + share * count)
+        self._credit = min(self._credit + self.share * count, 1 + self.share * count)
         return min(count, int(self._credit))
 
     def _read(self, inlets: Sequence[Inlet], count: int) -> list[Delivery]:
@@ -125,8 +139,8 @@ class Claims:
                 waiting += [inlet for inlet in asked if found_in[inlet.stream] == each]
         return claimed
 
-    def _wait(self, count: int, block_ms: int) -> list[Delivery]:
-        inlets = self._rotated([*self._preferred, *self._sharing])
+    def _wait(self, inlets: Sequence[Inlet], count: int, block_ms: int) -> list[Delivery]:
+        inlets = self._rotated(inlets)
         groups = by_partition(self._redis, inlets, _stream)
         if len(groups) > 1:
             return self._watch(groups, count, block_ms)

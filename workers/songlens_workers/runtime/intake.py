@@ -119,7 +119,7 @@ class Intake(Generic[P]):
         count = min(room, max(self._settings.max_batch, self._claims.streams))
         try:
             block_ms = round(_BACKLOG_EVERY_S * 1000) if self._backlog else _CLAIM_BLOCK_MS
-            return self._take_over(room) or self._claims.claim(count, block_ms)
+            return self._take_over(room) or self._claims.claim(count, block_ms, sharing=self._in_flight.room_for_bulk())
         except redis.ResponseError as error:
             if not is_missing_group(error):
                 raise

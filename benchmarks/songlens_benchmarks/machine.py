@@ -1,0 +1,30 @@
+"""The limits themselves, so that a table of results says what machine it comes from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from songlens_benchmarks.limits import copy_bytes_per_s, gemm_flops, read_bytes_per_s, redis_bytes_per_s
+from songlens_benchmarks.row import Effort, Row
+from songlens_shared.broker import connect
+from songlens_workers.embedded import EmbeddedBroker
+from songlens_workers.vision.torch_backbone import set_threads
+
+
+def run(effort: Effort) -> Iterator[Row]:
+    """Yield what this machine can do at most."""
+    set_threads(None)
+    seconds = 0.2 if effort.quick else 1.0
+    yield Row(what="matrix product, float32", value=gemm_flops(seconds=seconds) / 1e9, unit="GFLOP/s")
+    yield Row(what="matrix product, bfloat16", value=gemm_flops("bfloat16", seconds=seconds) / 1e9, unit="GFLOP/s")
+    yield Row(what="reading memory, all cores", value=read_bytes_per_s(seconds=seconds) / 1e9, unit="GB/s")
+    yield Row(what="copying 100 KB, one core", value=copy_bytes_per_s(seconds=seconds) / 1e9, unit="GB/s")
+    with (
+        tempfile.TemporaryDirectory(prefix="songlens-") as folder,
+        EmbeddedBroker(Path(folder), persistent=False) as broker,
+        connect(broker.url) as connection,
+    ):
+        rate = redis_bytes_per_s(connection, seconds=seconds)
+        yield Row(what="100 KB through a stream and out again, one client", value=rate / 1e6, unit="MB/s")
