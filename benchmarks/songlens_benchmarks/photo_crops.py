@@ -21,7 +21,7 @@ def photo_crops(each: int) -> Pixels:
     Raises `DataError` where the package that holds the photos cannot be had.
     """
     random = np.random.default_rng(_SEED)
-    paths = [path for path, _ in photographs(home() / "packages")]
+    paths = [path for path, _ in photographs(home() / "downloads")]
     crops = [_crop(path, random) for path in paths for _ in range(each)]
     return np.stack(crops)[random.permutation(len(crops))]
 

@@ -85,7 +85,7 @@ def test_a_worker_of_another_backbone_refuses_the_model(tmp_path: Path, broker: 
 def test_a_worker_takes_the_models_precision(tmp_path: Path, broker: EmbeddedBroker, model: Model) -> None:
     """A model built in int8 is served without being told, and `model show` says how near it is to fp32.
 
-    A worker that is set to fp32 refuses it, naming how to re-index; and so does any worker whose calibration is damaged.
+    A worker set to fp32 refuses it, naming how to re-index; and any worker refuses a damaged calibration.
     """
     catalogue = [
         *("--songs", str(model.catalogue / "songs.jsonl")),
