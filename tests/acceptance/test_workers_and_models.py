@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from songlens import Client, NoModel
 from songlens_shared.broker import connect, open_redis
@@ -23,6 +25,7 @@ from songlens_workers.commands.processes import WorkerProcess, stop_all
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
+from songlens_workers.vision.forward.int8 import can_quantise
 from songlens_workers.vision.registry import load_backbone
 
 from .conftest import Model, kill, running_system, songlens
@@ -76,6 +79,55 @@ def test_a_worker_of_another_backbone_refuses_the_model(tmp_path: Path, broker: 
     assert refused.returncode == 4
     assert "weights_sha256 is" in refused.stderr
     assert "Start the worker with the model's backbone" in refused.stderr
+
+
+@pytest.mark.skipif(not can_quantise(torch.device("cpu")), reason="int8 needs an x86 processor with VNNI")
+def test_a_worker_takes_the_models_precision(tmp_path: Path, broker: EmbeddedBroker, model: Model) -> None:
+    """A model built in int8 is served without being told, and `model show` says how near it is to fp32.
+
+    A worker set to fp32 refuses it, naming how to re-index; and any worker refuses a damaged calibration.
+    """
+    catalogue = [
+        *("--songs", str(model.catalogue / "songs.jsonl")),
+        *("--images", str(model.catalogue / "images.jsonl")),
+    ]
+    store = ModelStore(str(tmp_path / "models"))
+    built = songlens(
+        "model", "build", *catalogue, "--models", str(store), "--backbone", "tiny", "--precision", "int8",
+        "--samples", "1000", "--device", "cpu",
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    assert re.search(r"tiny in int8 \(recall@5 of fp32's\s+neighbours \d+\.\d%", built.stdout)
+    (version,) = store.versions()
+    manifest = store.manifest(version)
+    assert manifest.agreement is not None
+    assert manifest.agreement.recall_at_5 > 0.5
+    with connect(broker.url) as connection:
+        publish_model(store, version, connection)
+    own = Model(catalogue=model.catalogue, store=store, built=replace(model.built, manifest=manifest))
+    photo = a_photo(model)
+    workers = [
+        WorkerProcess("vision", ["vision", "--redis", broker.url, "--models", str(store)], log=tmp_path / "vision.log"),
+        WorkerProcess("songs", ["songs", "--redis", broker.url], log=tmp_path / "songs.log"),
+    ]
+    try:
+        for worker in workers:
+            worker.start()
+        with Client(broker.url) as client:
+            found = client.recommend(photo, timeout_s=90)
+        assert found.model == own.version
+        assert found.images[0].distance == pytest.approx(0, abs=1e-3), "the photo is in the index, computed alike"
+    finally:
+        stop_all(workers)
+    worker = ("worker", "vision", "--redis", broker.url, "--models", str(store), "--device", "cpu")
+    refused = songlens(*worker, "--set", "precision=fp32")
+    assert refused.returncode == 4
+    assert "set to fp32 and the model was built in int8" in refused.stderr
+    assert "songlens model build --precision fp32" in " ".join(refused.stderr.split())
+    (store.folder / version / "calibration.json").write_text('{"format": 1, "scales": [0.5]}')
+    refused = songlens(*worker)
+    assert refused.returncode == 4
+    assert "calibration.json of model version" in refused.stderr
 
 
 def test_damaged_weights_are_named(tmp_path: Path, model: Model) -> None:
