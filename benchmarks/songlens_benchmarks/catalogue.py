@@ -12,6 +12,7 @@ BENCHMARKS = {
     "machine": "what this machine can do at most: GEMM, memory, bytes through Redis",
     "search": "image search: exact paths beside FAISS, kinds of less memory, recall",
     "opening": "opening the index of a million images, by several workers",
+    "songs": "the song stage: requests ranked a second",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 
