@@ -23,6 +23,7 @@ BENCHMARKS = {
     "opening": "opening the index of a million images, by several workers",
     "gpu": "forward pass and search on a GPU, and what each part of it is worth; nothing where there is none",
     "forward": "VGG-19 on a CPU, alone: fp32, bf16, int8 beside GEMM; recall@5 of each",
+    "songs": "the song stage: requests ranked a second",
 }
 """Name of the module, and what it measures; in the order in which they run."""
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from songlens_workers.songs.least import least
+
 Vectors = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Exact = NDArray[np.float64]
 
 _SPARE_CANDIDATES = 16
-_BLOCK_SCORES = 4 << 20
+_BLOCK_SCORES = 2 << 20
 _BLOCK_SONGS = 4096
 
 
@@ -126,8 +128,9 @@ class SongRanker:
         if count == len(self):
             return np.broadcast_to(np.arange(count), (len(images), count)), np.full(len(images), np.inf)
         # |s - i|^2 / 2 without the image's own norm, which changes no order.
-        scores = self._half_norms - images @ self._vectors.T  # (N, S)
-        candidates = np.argpartition(scores, count - 1, axis=1)[:, :count]
+        scores: Exact = images @ self._vectors.T  # (N, S)
+        np.subtract(self._half_norms, scores, out=scores)  # in place, for fresh memory would take as long again
+        candidates = least(scores, count)
         lengths = np.linalg.norm(images, axis=1)
         farthest = np.take_along_axis(scores, candidates, axis=1).max(axis=1) + lengths**2 / 2
         return np.sort(candidates, axis=1), np.sqrt(np.maximum(0, 2 * (farthest - self._rounding(lengths))))
@@ -157,7 +160,7 @@ class SongRanker:
         user_rows, user_of = np.unique(blends.users, return_inverse=True)
         from_image, from_user = self._at_least(images[image_rows]), self._at_least(users[user_rows])
         bounds = _mix(from_image[image_of], from_user[user_of], blends.weights)  # (R, S)
-        candidates = np.argpartition(bounds, count - 1, axis=1)[:, :count]
+        candidates = least(bounds, count)
         farthest = np.take_along_axis(bounds, candidates, axis=1).max(axis=1)
         # Roots, products and sum of the blend itself round by an ulp each, here and where it is measured.
         return np.sort(candidates, axis=1), farthest * (1 - 16 * np.finfo(np.float64).eps)
