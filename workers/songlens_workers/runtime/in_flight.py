@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from songlens_shared.functions import Delivery
 
@@ -33,10 +34,11 @@ class InFlight:
             self._held[key] = delivery
             return True
 
-    def let_go(self, delivery: Delivery) -> None:
-        """Remove an entry."""
+    def let_go(self, deliveries: Iterable[Delivery]) -> None:
+        """Remove entries."""
         with self._changed:
-            self._held.pop((delivery.stream, delivery.entry_id), None)
+            for delivery in deliveries:
+                self._held.pop((delivery.stream, delivery.entry_id), None)
             self._changed.notify_all()
 
     def held(self) -> list[Delivery]:
