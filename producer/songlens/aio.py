@@ -99,7 +99,7 @@ class AsyncClient:
 
     async def _request(self, photo: Photo, options: RequestOptions) -> Request:
         # A large photo takes tens of milliseconds to downsize: not on the event loop.
-        content = photo_content(photo) if goes_as_it_is(photo) else await asyncio.to_thread(photo_content, photo)
+        content = photo if goes_as_it_is(photo) else await asyncio.to_thread(photo_content, photo)
         return self._core.request(content, **options)
 
     async def fetch(self, request_id: str) -> Recommendation | None:

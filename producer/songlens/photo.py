@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from songlens import peek
 from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge
@@ -63,8 +63,8 @@ def photo_content(photo: Photo) -> bytes | PhotoUri:
     return photo if isinstance(photo, PhotoUri) else photo_bytes(photo)
 
 
-def goes_as_it_is(photo: Photo) -> bool:
-    """Say whether `photo_content` has nothing to open: it is told at once, and a thread for it would cost more."""
+def goes_as_it_is(photo: Photo) -> TypeGuard[bytes | PhotoUri]:
+    """Say whether `photo_content` would return the same: told at once, where a thread for it would cost more."""
     if isinstance(photo, bytes):
         return 0 < len(photo) <= MAX_IMAGE_BYTES and _is_known_as_small(photo)
     return isinstance(photo, PhotoUri)
