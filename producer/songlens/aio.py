@@ -11,7 +11,9 @@ from typing import Any, Self, Unpack
 from redis import asyncio as redis_asyncio
 
 from songlens.core import GRACE_S, ClientCore, RequestOptions
-from songlens.photo import Photo, photo_content
+from songlens.listening import Listening
+from songlens.photo import Photo, goes_as_it_is, photo_content
+from songlens.pipelining import Pipelining
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
@@ -20,6 +22,7 @@ from songlens_shared.broker import broker_errors, open_redis, open_redis_asyncio
 from songlens_shared.cluster import is_cluster
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Call
+from songlens_shared.messages import Request
 from songlens_shared.server import load_functions
 
 
@@ -57,7 +60,8 @@ class AsyncClient:
         self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
         self._opening = asyncio.Lock()
         self._redis: redis_asyncio.Redis | None = None
-        self._reading: dict[tuple[str, ...], asyncio.Task[None]] = {}
+        self._pipelining: Pipelining | None = None
+        self._listening = Listening(self._core.inbox, self._read)
         self._closed = False
 
     @property
@@ -76,24 +80,27 @@ class AsyncClient:
     async def close(self) -> None:
         """As `Client.close`."""
         self._closed = True
-        if self._reading:
-            for reading in self._reading.values():
-                reading.cancel()
-            await asyncio.wait(self._reading.values())
+        await self._listening.close()
+        if self._pipelining is not None:
+            await self._pipelining.close()
         if self._redis is not None:
             await self._redis.aclose()
 
     async def recommend(self, photo: Photo, **options: Unpack[RequestOptions]) -> Recommendation:
         """As `Client.recommend`."""
-        return await (await self.submit(photo, **options))
+        request = await self._request(photo, options)
+        return Recommendation.from_reply(await self._run(self._core.recommend(request)))
 
     async def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> AsyncHandle:
         """As `Client.submit`."""
-        # A large photo takes tens of milliseconds to downsize: not on the event loop.
-        content = await asyncio.to_thread(photo_content, photo)
-        request = self._core.request(content, **options)
+        request = await self._request(photo, options)
         await self._run(self._core.submit(request))
         return AsyncHandle(self, request.id, request.ttl_ms / 1000)
+
+    async def _request(self, photo: Photo, options: RequestOptions) -> Request:
+        # A large photo takes tens of milliseconds to downsize: not on the event loop.
+        content = photo if goes_as_it_is(photo) else await asyncio.to_thread(photo_content, photo)
+        return self._core.request(content, **options)
 
     async def fetch(self, request_id: str) -> Recommendation | None:
         """As `Client.fetch`."""
@@ -142,44 +149,35 @@ class AsyncClient:
                 await self._redis.aclose()  # redis-py opens a connection again that was closed under a waiting task
 
     async def _connected(self) -> redis_asyncio.Redis:
-        async with self._opening:
-            if self._redis is None:
-                self._redis = await open_redis_asyncio(self._url)
-            return self._redis
+        if self._redis is None:
+            async with self._opening:
+                if self._redis is None:
+                    opened = await open_redis_asyncio(self._url)
+                    self._pipelining = None if is_cluster(opened) else Pipelining(opened)
+                    self._redis = opened
+        return self._redis
 
     async def _executed(self, connection: redis_asyncio.Redis, command: Command) -> Any:
         match command:
-            case Call() | Get() | ReadReplies():
+            case Call() | Get() if self._pipelining is not None:
+                return await self._pipelining.execute(command.words())
+            case Call() | Get():
                 return await command.on(connection)
+            case Listen():
+                return await self._listening.wait(command)
+            case ReadReplies():
+                return await self._read(command)
             case IsCluster():
                 return is_cluster(connection)
-            case Listen():
-                return await self._listen(connection, command)
             case LoadFunctions():
                 return await asyncio.to_thread(self._load_functions)
             case Pause(seconds):
                 return await asyncio.sleep(seconds)
 
+    async def _read(self, command: ReadReplies) -> Any:
+        return await command.on(await self._connected())
+
     def _load_functions(self) -> None:
         """Once in a server's life; not worth a second, asynchronous loader."""
         with open_redis(self._url) as connection:
             load_functions(connection)
-
-    async def _listen(self, connection: redis_asyncio.Redis, listen: Listen) -> None:
-        """One read serves every waiting task."""
-        reading = self._reading.get(listen.streams)
-        if reading is None or reading.done():
-            reading = self._reading[listen.streams] = asyncio.create_task(self._read_once(connection, listen))
-            # Asked for here, in case every waiter has gone by then: an error that nobody has seen is logged otherwise.
-            reading.add_done_callback(_failure)
-        await asyncio.wait([reading], timeout=listen.block_ms / 1000)
-        if reading.done() and (error := _failure(reading)):
-            raise error
-
-    async def _read_once(self, connection: redis_asyncio.Redis, listen: Listen) -> None:
-        inbox = self._core.inbox
-        inbox.feed(await ReadReplies(inbox.positions(listen.streams), listen.block_ms).on(connection))
-
-
-def _failure(task: asyncio.Task[None]) -> BaseException | None:
-    return None if task.cancelled() else task.exception()

@@ -93,7 +93,8 @@ class Client:
 
         Raises `BadImage`, `ImageTooLarge`, `BadRequest`, `QueueFull`, `DeadlineExceeded`, `NoModel` or `InternalError`.
         """
-        return self.submit(photo, **options).result()
+        request = self._core.request(photo_content(photo), **options)
+        return Recommendation.from_reply(self._run(self._core.recommend(request)))
 
     def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> Handle:
         """Queue a photo and return at once; options as in `RequestOptions`.

@@ -101,8 +101,11 @@ class ClientCore:
         image, uri = (None, photo.uri) if isinstance(photo, PhotoUri) else (photo, None)
         return Request(id=id, client=self.name, image=image, uri=uri, ttl_ms=round(timeout_s * 1000), **options)
 
-    def submit(self, request: Request) -> Plan[None]:
-        """Queue a request. Returns when it is safely in Redis; raises `QueueFull` when the lane refuses it."""
+    def submit(self, request: Request) -> Plan[bool]:
+        """Queue a request. Returns when it is safely in Redis; raises `QueueFull` when the lane refuses it.
+
+        Says whether whoever expected the reply beforehand will hear of it: the request is new, and its reply to come.
+        """
         call = functions.submit(self._at(request.id), request, encode_request(request))
         try:
             response = yield from self._call(call)
@@ -116,7 +119,8 @@ class ClientCore:
                 f"try again in {response[1]} ms.",
                 retry_after_ms=int(response[1]),
             )
-        self.inbox.skip_to(int(response[1]))
+        heard_of = self.inbox.skip_to(int(response[1]))
+        return response[0] == b"accepted" and heard_of
 
     def _call(self, call: functions.Call) -> Plan[Any]:
         try:
@@ -142,17 +146,22 @@ class ClientCore:
             raise _unknown(request_id)
         return bool(outcome)
 
+    def recommend(self, request: Request) -> Plan[Reply]:
+        """Queue a request and wait for its reply; raises what `submit` and `wait` raise."""
+        with self.inbox.expecting(request.id):
+            heard_of = yield from self.submit(request)
+            return (yield from self._wait(request.id, request.ttl_ms / 1000 + GRACE_S, ask=not heard_of))
+
     def wait(self, request_id: str, timeout_s: float) -> Plan[Reply]:
         """Wait for the reply to a request of this client; raises `DeadlineExceeded`."""
+        with self.inbox.expecting(request_id):
+            return (yield from self._wait(request_id, timeout_s, ask=True))
 
+    def _wait(self, request_id: str, timeout_s: float, *, ask: bool) -> Plan[Reply]:
         def listen(left_s: float) -> Plan[Reply | None]:
             return self._listen(request_id, left_s)
 
-        self.inbox.expect(request_id)
-        try:
-            return (yield from self._until_answered(request_id, timeout_s, listen))
-        finally:
-            self.inbox.forget(request_id)
+        return self._until_answered(request_id, timeout_s, listen, ask=ask)
 
     def poll(self, request_id: str, timeout_s: float) -> Plan[Reply]:
         """Wait for the reply to any request by its id alone, as another process does; raises `DeadlineExceeded`."""
@@ -168,15 +177,17 @@ class ClientCore:
         return reply or (yield from self._until_answered(request_id, timeout_s, pause))
 
     def _until_answered(
-        self, request_id: str, timeout_s: float, rest: Callable[[float], Plan[Reply | None]]
+        self, request_id: str, timeout_s: float, rest: Callable[[float], Plan[Reply | None]], *, ask: bool = True
     ) -> Plan[Reply]:
-        """Ask, rest, and ask again until the reply is there, over lost connections too."""
+        """Ask, rest, and ask again until the reply is there, over lost connections too; without `ask`, rest first."""
         until = self._clock() + timeout_s
         reply = None
         while True:
             try:
                 # Asked again after every rest: the reply may have been there before anyone listened.
-                reply = yield from self.fetch(request_id)
+                if ask:
+                    reply = yield from self.fetch(request_id)
+                ask = True
                 if reply is None and self._clock() < until:
                     reply = yield from rest(until - self._clock())
             except BrokerUnavailable:

@@ -11,8 +11,9 @@ import os
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from songlens import peek
 from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge
 from songlens_shared.messages import MAX_IMAGE_BYTES
 from songlens_shared.private_logs import EXIF, keep_silent
@@ -62,6 +63,13 @@ def photo_content(photo: Photo) -> bytes | PhotoUri:
     return photo if isinstance(photo, PhotoUri) else photo_bytes(photo)
 
 
+def goes_as_it_is(photo: Photo) -> TypeGuard[bytes | PhotoUri]:
+    """Say whether `photo_content` would return the same: told at once, where a thread for it would cost more."""
+    if isinstance(photo, bytes):
+        return 0 < len(photo) <= MAX_IMAGE_BYTES and _is_known_as_small(photo)
+    return isinstance(photo, PhotoUri)
+
+
 def photo_bytes(photo: HeldPhoto) -> bytes:
     """Return the bytes to queue for a photo: upright and downsized where Pillow is installed and can read it.
 
@@ -94,9 +102,23 @@ def _read(path: Path) -> bytes:
         raise BadImage(f"the photo cannot be read: {reason or type(error).__name__}.") from None
 
 
+def _is_known_as_small(image: bytes) -> bool:
+    """Say so for what Pillow cannot read, or would leave as it is."""
+    if not peek.is_photo(image):
+        return True
+    size = peek.size(image)
+    return size is not None and _is_small(len(image), size) and 0 < size[0] * size[1] <= MAX_PIXELS
+
+
+def _is_small(image_bytes: int, size: tuple[int, int]) -> bool:
+    return image_bytes <= _KEEP_BYTES and min(size) <= _KEEP_SHORT_SIDE
+
+
 def _downsized_bytes(image: bytes) -> bytes:
     if not image:
         raise BadImage("the photo has 0 bytes; send the content of a photo file.")
+    if _is_known_as_small(image):
+        return image
     try:
         from PIL import Image
     except ImportError:
@@ -105,8 +127,7 @@ def _downsized_bytes(image: bytes) -> bytes:
     try:
         with Image.open(BytesIO(image), formats=_FORMATS) as photo:
             _check_pixels(photo)
-            is_small = len(image) <= _KEEP_BYTES and min(photo.size) <= _KEEP_SHORT_SIDE
-            if is_small or not _is_plain(photo):
+            if _is_small(len(image), photo.size) or not _is_plain(photo):
                 return image
             photo.draft("RGB", (SHORT_SIDE * _JPEG_HEADROOM, SHORT_SIDE * _JPEG_HEADROOM))
             return _jpeg(photo)

@@ -24,9 +24,13 @@ class Get:
 
     key: str
 
+    def words(self) -> tuple[str, str]:
+        """Return the command as the server reads it."""
+        return "GET", self.key
+
     def on(self, connection: Any) -> Any:
         """Send it by a redis client, sync or asynchronous, and return what it returns."""
-        return connection.get(self.key)
+        return connection.execute_command(*self.words())
 
 
 @dataclass(frozen=True)

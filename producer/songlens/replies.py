@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,7 @@ class Inbox:
     def __init__(self, streams: Sequence[str]) -> None:
         self._cursors: dict[Any, Any] = dict.fromkeys(streams, BEGINNING)
         self._expected: dict[str, _Expected] = {}
+        self._since_ms: int | None = None
         self._lock = threading.Lock()
 
     def positions(self, streams: Sequence[str]) -> dict[Any, Any]:
@@ -59,24 +61,30 @@ class Inbox:
         with self._lock:
             return {stream: self._cursors[stream] for stream in streams}
 
-    def skip_to(self, server_ms: int) -> None:
-        """Start here instead of at the beginning: a named client's channels may hold thousands of its past replies."""
-        with self._lock:
-            for stream, cursor in self._cursors.items():
-                if cursor == BEGINNING:
-                    self._cursors[stream] = f"{server_ms - 1}-0"
+    def skip_to(self, server_ms: int) -> bool:
+        """Start here instead of at the beginning: a named client's channels may hold thousands of its past replies.
 
-    def expect(self, request_id: str) -> None:
-        """Keep the reply to this request when it comes."""
+        Says whether every reply from then on is read: not where another request, queued later, told us sooner.
+        """
         with self._lock:
-            self._expected.setdefault(request_id, _Expected()).waiters += 1
+            if self._since_ms is None:
+                self._since_ms = server_ms
+                self._cursors = dict.fromkeys(self._cursors, f"{server_ms - 1}-0")
+            return server_ms >= self._since_ms
 
-    def forget(self, request_id: str) -> None:
-        """One waiter less; after the last, the reply is dropped."""
+    @contextmanager
+    def expecting(self, request_id: str) -> Iterator[None]:
+        """Keep the reply to this request when it comes, until the last who expects it has left."""
         with self._lock:
-            self._expected[request_id].waiters -= 1
-            if not self._expected[request_id].waiters:
-                del self._expected[request_id]
+            expected = self._expected.setdefault(request_id, _Expected())
+            expected.waiters += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                expected.waiters -= 1
+                if not expected.waiters:
+                    del self._expected[request_id]
 
     def arrived(self, request_id: str) -> bytes | None:
         """Return the reply, not decoded, if it has come."""
@@ -84,14 +92,18 @@ class Inbox:
             expected = self._expected.get(request_id)
             return expected.payload if expected else None
 
-    def feed(self, response: Any) -> None:
-        """Take what XREAD returned from the reply channels."""
+    def feed(self, response: Any) -> list[str]:
+        """Take what XREAD returned from the reply channels; return the requests among them that somebody waits for."""
+        arrived = []
         with self._lock:
             for stream, replies in stream_entries(response):
                 for entry_id, fields in replies:
                     self._cursors[stream] = entry_id.decode()
-                    if expected := self._expected.get(fields.get(b"id", b"").decode(errors="replace")):
+                    request_id = fields.get(b"id", b"").decode(errors="replace")
+                    if expected := self._expected.get(request_id):
                         expected.payload = fields.get(b"m", b"")
+                        arrived.append(request_id)
+        return arrived
 
 
 class Channel:

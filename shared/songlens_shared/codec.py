@@ -107,7 +107,7 @@ def _if_true(value: bool) -> bool | None:
 def encode_request(request: Request) -> bytes:
     """Return the msgpack map of a request."""
     # Not asdict(): that copies the image.
-    return _pack(_without_none({f.name: getattr(request, f.name) for f in fields(request)}))
+    return _pack(_without_none({name: getattr(request, name) for name in _REQUEST_DEFAULTS}))
 
 
 _REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}
@@ -190,6 +190,19 @@ def decode_hits(payload: bytes) -> Hits:
     )
 
 
+def _encode_song(song: Song) -> dict[str, Any]:
+    # Not asdict(): it takes ten times as long.
+    via = song.via
+    return {
+        "id": song.id,
+        "title": song.title,
+        "artist": song.artist,
+        "distance": song.distance,
+        "score": song.score,
+        "via": {"image": via.image, "keyword": via.keyword, "line": via.line},
+    }
+
+
 def encode_reply(reply: Reply) -> bytes:
     """Return the msgpack map of a reply."""
     message: dict[str, Any] = {
@@ -201,7 +214,7 @@ def encode_reply(reply: Reply) -> bytes:
     if reply.error is not None:
         message["error"] = asdict(reply.error)
     else:
-        message["songs"] = [asdict(song) for song in reply.songs]
+        message["songs"] = [_encode_song(song) for song in reply.songs]
         message["images"] = [_encode_image(image) for image in reply.images]
         message["personal"] = None if reply.personal is None else asdict(reply.personal)
         message["cached"] = _if_true(reply.cached)

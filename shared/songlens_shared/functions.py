@@ -25,9 +25,13 @@ class Call:
     keys: tuple[str, ...]
     args: tuple[Argument, ...]
 
+    def words(self) -> tuple[Argument, ...]:
+        """Return the call as the server reads it."""
+        return "FCALL", self.function, len(self.keys), *self.keys, *self.args
+
     def on(self, connection: Any) -> Any:
         """Send the call by a redis client or pipeline, sync or asynchronous, and return what it returns."""
-        return connection.fcall(self.function, len(self.keys), *self.keys, *self.args)
+        return connection.execute_command(*self.words())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ def test_room_is_what_the_limit_leaves() -> None:
     assert in_flight.hold(delivery(2))
     assert in_flight.wait_for_room(0) == 0
     assert [held.entry_id for held in in_flight.held()] == [b"1-0", b"2-0"]
-    in_flight.let_go(delivery(1))
+    in_flight.let_go([delivery(1)])
     assert in_flight.wait_for_room(0) == 1
     assert len(in_flight) == 1
 
@@ -51,14 +51,14 @@ def test_equal_ids_in_two_streams_are_two_entries() -> None:
     in_flight = InFlight(2)
     assert in_flight.hold(delivery(1, "interactive"))
     assert in_flight.hold(delivery(1, "bulk"))
-    in_flight.let_go(delivery(1, "bulk"))
+    in_flight.let_go([delivery(1, "bulk")])
     assert [held.stream for held in in_flight.held()] == ["interactive"]
 
 
 def test_letting_go_of_what_is_not_held_is_harmless() -> None:
     """Two ways of ending may meet on one entry."""
     in_flight = InFlight(1)
-    in_flight.let_go(delivery(1))
+    in_flight.let_go([delivery(1)])
     assert in_flight.wait_for_room(0) == 1
 
 
@@ -68,7 +68,7 @@ def test_room_wakes_the_waiter() -> None:
     in_flight.hold(delivery(1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(in_flight.wait_for_room, 60)
-        in_flight.let_go(delivery(1))
+        in_flight.let_go([delivery(1)])
         assert waiting.result(timeout=10) == 1
 
 

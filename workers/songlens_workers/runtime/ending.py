@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from songlens_shared.functions import Delivery
 from songlens_workers.runtime.claims import Claims
+from songlens_workers.runtime.health import Pulse
 from songlens_workers.runtime.in_flight import InFlight
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.outbox import Outbox
 from songlens_workers.runtime.patience import GivenUp, Patience
+from songlens_workers.runtime.sending import Sending
 from songlens_workers.runtime.stage import Outcome
 from songlens_workers.settings import StageSettings
 
@@ -26,6 +28,7 @@ class Ending:
         in_flight: InFlight,
         metrics: StageMetrics,
         patience: Patience,
+        pulse: Pulse,
     ) -> None:
         self._settings = settings
         self._outbox = outbox
@@ -33,20 +36,28 @@ class Ending:
         self._in_flight = in_flight
         self._metrics = metrics
         self._patience = patience
+        self._sending = Sending(self._send, pulse)
+
+    def run(self) -> None:
+        """Send what is finished, until `close`; one thread's work."""
+        self._sending.run()
+
+    def close(self) -> None:
+        """Let `run` return once everything that is finished is sent."""
+        self._sending.close()
 
     def finish(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """End entries with their outcomes. Where the worker has to give up, they stay pending for another."""
-        if not outcomes:
-            return
+        """Have entries ended with their outcomes. Where the worker has to give up, they stay pending for another."""
+        self._sending.put(outcomes)
+
+    def _send(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> None:
         try:
             refused = self._outbox.send(outcomes)
         except GivenUp:
             return
-        for position, (delivery, _) in enumerate(outcomes):
-            if position in refused:
-                self.fail(delivery, refused[position])
-            else:
-                self._let_go(delivery)
+        self._let_go(delivery for position, (delivery, _) in enumerate(outcomes) if position not in refused)
+        for position, reason in refused.items():
+            self.fail(outcomes[position][0], reason)
 
     def bury(self, delivery: Delivery, error: str) -> None:
         """Make an entry a dead letter."""
@@ -54,7 +65,7 @@ class Ending:
             self._outbox.bury(delivery, error)
         except GivenUp:
             return
-        self._let_go(delivery)
+        self._let_go([delivery])
 
     def fail(self, delivery: Delivery, error: str) -> None:
         """A fault of ours may be this machine's alone: others try, until the delivery limit makes it a dead letter."""
@@ -62,12 +73,12 @@ class Ending:
             self.bury(delivery, error)
             return
         # Let go first, or the next heartbeat would claim it again.
-        self._let_go(delivery)
+        self._let_go([delivery])
         try:
             self._patience.until_done(lambda: self._claims.give_back([delivery], self._settings.takeover_ms))
         except GivenUp:
             return
 
-    def _let_go(self, delivery: Delivery) -> None:
-        self._in_flight.let_go(delivery)
+    def _let_go(self, deliveries: Iterable[Delivery]) -> None:
+        self._in_flight.let_go(deliveries)
         self._metrics.in_flight(len(self._in_flight))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from songlens_shared.functions import Delivery
 from songlens_shared.keys import BULK
@@ -48,11 +49,12 @@ class InFlight:
             self._bulk += _is_bulk(delivery)
             return True
 
-    def let_go(self, delivery: Delivery) -> None:
-        """Remove an entry."""
+    def let_go(self, deliveries: Iterable[Delivery]) -> None:
+        """Remove entries."""
         with self._changed:
-            if self._held.pop((delivery.stream, delivery.entry_id), None) is not None:
-                self._bulk -= _is_bulk(delivery)
+            for delivery in deliveries:
+                if self._held.pop((delivery.stream, delivery.entry_id), None) is not None:
+                    self._bulk -= _is_bulk(delivery)
             self._changed.notify_all()
 
     def held(self) -> list[Delivery]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, TypeVar
 
 import redis
@@ -24,6 +24,7 @@ from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience
 from songlens_workers.runtime.pool import Pool
 from songlens_workers.runtime.preparing import Preparing
+from songlens_workers.runtime.ready import Ready
 from songlens_workers.runtime.stage import Outcome, Stage, Work
 from songlens_workers.settings import StageSettings
 
@@ -35,6 +36,7 @@ _TAKEOVER_EVERY_S = 1.0
 _TAKEOVER_PAGE = 256
 # While abandoned entries wait for their turn, they are looked at this often.
 _BACKLOG_EVERY_S = 0.05
+_WAKE_EVERY_S = 0.001
 _log = structlog.get_logger()
 
 
@@ -68,7 +70,7 @@ class Intake(Generic[P]):
         patience: Patience,
         pool: Pool,
         preparing: Preparing,
-        ready: Callable[[Prepared[P]], None],
+        ready: Ready[Prepared[P]],
         stopping: Callable[[], bool],
         stuck: Callable[[], bool],
     ) -> None:
@@ -85,6 +87,7 @@ class Intake(Generic[P]):
         self._ready = ready
         self._stopping = stopping
         self._stuck = stuck
+        self._waiting: deque[Work] = deque()
         self._look_again_s = float("-inf")
         self._backlog = False
         self._broken: BaseException | None = None
@@ -165,16 +168,32 @@ class Intake(Generic[P]):
             if delivery.deliveries > self._settings.max_deliveries:
                 self._ending.bury(delivery, f"delivered {delivery.deliveries} times and never finished")
             else:
-                self._pool.submit(partial(self._prepare, Work(delivery, claimed_ms)))
+                self._waiting.append(Work(delivery, claimed_ms))
+        for _ in range(min(len(self._waiting), self._pool.size)):
+            self._pool.submit(self._prepare_waiting)
         self._metrics.in_flight(len(self._in_flight))
 
-    def _prepare(self, work: Work) -> None:
-        """What a pool's task raises is seen by nobody else, and its entry would be renewed for ever."""
+    def _prepare_waiting(self) -> None:
+        """Prepare one entry after the other, each of the pool's threads, until none waits."""
+        woken_s = time.monotonic()
         try:
-            with self._preparing.preparing(work.delivery):
-                self._prepare_one(work)
+            while (work := self._next_waiting()) is not None:
+                with self._preparing.preparing(work.delivery):
+                    self._prepare_one(work)
+                # A thread that is woken for every entry costs more than a small entry does.
+                if (now_s := time.monotonic()) - woken_s >= _WAKE_EVERY_S:
+                    self._ready.wake()
+                    woken_s = now_s
         except BaseException as error:
+            # What a pool's task raises is seen by nobody else, and its entry would be renewed for ever.
             self._broken = error
+        self._ready.wake()
+
+    def _next_waiting(self) -> Work | None:
+        try:
+            return None if self._pool.closed else self._waiting.popleft()
+        except IndexError:
+            return None
 
     def _prepare_one(self, work: Work) -> None:
         delivery = work.delivery
@@ -196,4 +215,4 @@ class Intake(Generic[P]):
             if isinstance(prepared, Outcome):
                 self._ending.finish([(delivery, prepared)])
             else:
-                self._ready(Prepared(work, prepared))
+                self._ready.add(Prepared(work, prepared))

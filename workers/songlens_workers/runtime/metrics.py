@@ -29,6 +29,7 @@ class StageMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._queue_seconds = self._seconds.labels(stage, "queue")  # looked up once: it is asked for by every entry
         self._takeovers = Counter(
             "songlens_takeovers", "Entries taken over from other workers.", ["stage"], registry=registry
         )
@@ -58,13 +59,13 @@ class StageMetrics:
         )
         self._in_flight = Gauge("songlens_in_flight", "Entries claimed and not finished.", ["stage"], registry=registry)
 
-    def finished(self, code: str) -> None:
-        """One request left the stage: ok, or the code of its error."""
-        self._requests.labels(self._stage, code).inc()
+    def finished(self, code: str, requests: int = 1) -> None:
+        """So many requests left the stage: ok, or the code of their error."""
+        self._requests.labels(self._stage, code).inc(requests)
 
-    def refused(self) -> None:
-        """Somebody else had ended this entry before."""
-        self._late.labels(self._stage).inc()
+    def refused(self, entries: int = 1) -> None:
+        """Somebody else had ended so many entries before."""
+        self._late.labels(self._stage).inc(entries)
 
     def batch(self, size: int, reason: str, seconds: float) -> None:
         """One batch has run."""
@@ -83,7 +84,7 @@ class StageMetrics:
 
     def waited(self, queue_ms: float) -> None:
         """One entry was claimed after so long in its stream."""
-        self._seconds.labels(self._stage, "queue").observe(queue_ms / 1000)
+        self._queue_seconds.observe(queue_ms / 1000)
 
     def took_over(self, entries: int) -> None:
         """So many entries came from a worker that stopped renewing them."""

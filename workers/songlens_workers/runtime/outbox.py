@@ -6,7 +6,8 @@ the server has taken it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import redis
@@ -51,6 +52,7 @@ class Outbox:
         What cannot be sent disturbs no other: its position is returned, with the reason.
         """
         refused: dict[int, str] = {}
+        taken: Counter[str | None] = Counter()
         calls: dict[int, Call] = {}
         for position, (delivery, outcome) in enumerate(outcomes):
             try:
@@ -62,7 +64,8 @@ class Outbox:
             if isinstance(result, redis.ResponseError):
                 refused[position] = f"Redis refused the outcome: {result}"
             else:
-                self._count(_code(outcomes[position][1]), bool(result))
+                taken[_code(outcomes[position][1]) if result else None] += 1
+        self._count(taken)
         return refused
 
     def bury(self, delivery: Delivery, error: str) -> None:
@@ -80,7 +83,7 @@ class Outbox:
         if isinstance(result, redis.ResponseError):
             _log.error("burial_refused", stage=self._stage, request=delivery.request_id, error=str(result))
         else:
-            self._count(InternalError.code, bool(result))
+            self._count({InternalError.code if result else None: 1})
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         """Return what each call returned, or the `ResponseError` that the server has against this one."""
@@ -120,11 +123,13 @@ class Outbox:
             results.update(zip((position for position, _ in group), _executed(pipeline, len(group)), strict=True))
         return [results[position] for position in range(len(calls))]
 
-    def _count(self, code: str, first: bool) -> None:
-        if first:
-            self._metrics.finished(code)
-        else:
-            self._metrics.refused()
+    def _count(self, taken: Mapping[str | None, int]) -> None:
+        """Count outcomes by code; None stands for those that came second."""
+        for code, entries in taken.items():
+            if code is None:
+                self._metrics.refused(entries)
+            else:
+                self._metrics.finished(code, entries)
 
 
 def _executed(pipeline: Any, calls: int) -> list[Any]:

@@ -26,6 +26,16 @@ class Pool:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether no further task is started."""
+        return self._closed
+
+    @property
+    def size(self) -> int:
+        """How many threads there are."""
+        return len(self._threads)
+
     def submit(self, task: Task) -> None:
         """Have a task run."""
         self._tasks.put(task)

@@ -1,13 +1,12 @@
 """The loop of every stage: intake -> prepare (threads) -> micro-batch -> run -> ending.
 
-Three threads: *intake* claims entries and hands them to the preparing pool, *keeper* renews what is in flight, and the
-thread that called `run` runs batches. Nothing is acknowledged before its outcome is in Redis, so a worker may die
-anywhere. Where one of the threads fails, all of them stop, and `run` raises its error: half a worker serves nobody.
+Four threads: *intake* claims entries and hands them to the preparing pool, *sending* brings outcomes to Redis, *keeper*
+renews what is in flight, and the thread that called `run` runs batches. Nothing is acknowledged before its outcome is in
+Redis, so a worker may die anywhere. Where one of the threads fails, all of them stop, and `run` raises its error: half a worker serves nobody.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +32,8 @@ from songlens_workers.runtime.outbox import Outbox
 from songlens_workers.runtime.patience import GivenUp, Patience
 from songlens_workers.runtime.pool import Pool
 from songlens_workers.runtime.preparing import Preparing
+from songlens_workers.runtime.ready import Ready
+from songlens_workers.runtime.sending import LOOP as SENDING_LOOP
 from songlens_workers.runtime.sizing import BatchPolicy, Sizing
 from songlens_workers.runtime.stage import Outcome, Stage
 from songlens_workers.settings import StageSettings
@@ -43,6 +44,8 @@ _BATCH_LOOP = "batch"
 _IDLE_S = 0.2
 # What has been claimed is not to wait in here for ever, also where bulk may wait in its stream for as long.
 _LEAST_BULK_SHARE = 0.1
+# A worker that stops is woken by nobody when the last outcome has been sent.
+_DRAIN_IDLE_S = 0.02
 _log = structlog.get_logger()
 
 
@@ -77,8 +80,9 @@ class StageWorker(Generic[P]):
             in_flight=self._in_flight,
             metrics=metrics,
             patience=self._patience,
+            pulse=pulse,
         )
-        self._ready: queue.SimpleQueue[Prepared[P]] = queue.SimpleQueue()
+        self._ready: Ready[Prepared[P]] = Ready()
         policy = _policy(settings, claims)
         self._sizing = Sizing(policy)
         self._batcher: MicroBatcher[Prepared[P]] = MicroBatcher(policy, self._sizing, time.monotonic)
@@ -101,7 +105,9 @@ class StageWorker(Generic[P]):
         pool = Pool(self._settings.prepare_threads, "prepare")
         intake = threading.Thread(target=self._guarded, args=(lambda: self._take_in(pool),), name="intake")
         keeper = threading.Thread(target=self._guarded, args=(self._keep,), name="keeper")
+        sending = threading.Thread(target=self._guarded, args=(self._ending.run,), name="sending")
         keeper.start()
+        sending.start()
         try:
             self._open()
             intake.start()
@@ -109,7 +115,7 @@ class StageWorker(Generic[P]):
         except GivenUp:
             pass
         finally:
-            self._close(pool, [intake, keeper])
+            self._close(pool, [intake, keeper], sending)
         if self._failure is not None:
             raise self._failure
         _log.info("worker_stopped", stage=self._stage.name, given_back=len(self._in_flight))
@@ -128,7 +134,7 @@ class StageWorker(Generic[P]):
 
     def _stuck(self) -> bool:
         """Say whether nothing that this worker holds can get on."""
-        return self._pulse.stands_still(_BATCH_LOOP) or self._preparing.all_hung()
+        return any(map(self._pulse.stands_still, (_BATCH_LOOP, SENDING_LOOP))) or self._preparing.all_hung()
 
     def _open(self) -> None:
         def attempt() -> None:
@@ -140,7 +146,7 @@ class StageWorker(Generic[P]):
         self._patience.until_done(attempt)
         _log.info("worker_started", stage=self._stage.name, consumer=self._settings.consumer)
 
-    def _close(self, pool: Pool, threads: Sequence[threading.Thread]) -> None:
+    def _close(self, pool: Pool, threads: Sequence[threading.Thread], sending: threading.Thread) -> None:
         self._drain_until_s = min(self._drain_until_s, time.monotonic())
         self._done.set()
         self._patience.give_up()
@@ -149,6 +155,8 @@ class StageWorker(Generic[P]):
                 thread.join()
         # An entry whose preparing hangs must not hang the worker: it is given back with the others.
         pool.close()
+        self._ending.close()
+        sending.join()
         try:
             self._claims.give_back(self._in_flight.held(), self._settings.takeover_ms)
         except RedisFault as error:
@@ -167,7 +175,7 @@ class StageWorker(Generic[P]):
             patience=self._patience,
             pool=pool,
             preparing=self._preparing,
-            ready=self._ready.put,
+            ready=self._ready,
             stopping=self._stopping,
             stuck=self._stuck,
         )
@@ -209,12 +217,9 @@ class StageWorker(Generic[P]):
     def _collect(self) -> None:
         """Move what is prepared into the batcher: wait for the first, then take all that is there, of either lane."""
         due_in_s = self._batcher.due_in_s()
-        try:
-            self._add(self._ready.get(timeout=_IDLE_S if due_in_s is None else min(due_in_s, _IDLE_S)))
-            while True:
-                self._add(self._ready.get_nowait())
-        except queue.Empty:
-            pass
+        wait_s = _DRAIN_IDLE_S if self._stopping() else _IDLE_S
+        for prepared in self._ready.take(wait_s if due_in_s is None else min(due_in_s, wait_s)):
+            self._add(prepared)
 
     def _add(self, prepared: Prepared[P]) -> None:
         delivery = prepared.work.delivery
