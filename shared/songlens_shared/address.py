@@ -69,6 +69,11 @@ def safe_url(url: str) -> str:
     return re.sub(r"(?<=password=)[^&]*", "***", hidden)
 
 
+def is_socket(url: str) -> bool:
+    """Say whether the URL names a socket file of this machine."""
+    return url.startswith("unix://")
+
+
 def check_url(url: str) -> None:
     """Raise `ConfigError` for a URL that names no server; asks nobody."""
     with url_errors(url):

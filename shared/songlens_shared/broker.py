@@ -12,7 +12,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from songlens_shared.address import URL_VARIABLE, safe_url, url_errors
+from songlens_shared.address import URL_VARIABLE, is_socket, safe_url, url_errors
 from songlens_shared.cluster import AsyncClusterConnection, ClusterConnection
 from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable
 from songlens_shared.server import NEEDED, is_missing_function
@@ -33,20 +33,17 @@ def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.05, cap=1.0)
 
 
-def _timeouts() -> dict[str, Any]:
-    return {
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
-        "socket_keepalive": True,
-    }
+_TCP = {"socket_connect_timeout": SOCKET_TIMEOUT_S, "socket_keepalive": True}
+"""What redis-py knows of connections over a network alone: a socket file cannot be cut off unseen."""
 
 
-def _options(max_connections: int) -> dict[str, Any]:
+def _options(url: str, max_connections: int) -> dict[str, Any]:
     return {
         "max_connections": max_connections,
         "timeout": SOCKET_TIMEOUT_S,
         "health_check_interval": 30,
-        **_timeouts(),
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        **({} if is_socket(url) else _TCP),
     }
 
 
@@ -57,7 +54,7 @@ def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.R
     """
     with url_errors(url):
         retry = Retry(_backoff(), retries, _RETRIED)
-        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
+        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(url, max_connections))
     return redis.Redis.from_pool(pool)
 
 
@@ -70,7 +67,7 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
 
     with url_errors(url):
         retry = AsyncRetry(_backoff(), retries, _RETRIED)
-        pool = redis_asyncio.BlockingConnectionPool.from_url(url, retry=retry, **_options(max_connections))
+        pool = redis_asyncio.BlockingConnectionPool.from_url(url, retry=retry, **_options(url, max_connections))
     return redis_asyncio.Redis.from_pool(pool)
 
 
@@ -95,7 +92,8 @@ def open_redis(url: str, *, max_connections: int = 32, retries: int = 3) -> redi
             url=url,
             retry=Retry(_backoff(), retries, _RETRIED),
             connection_pool_class=redis.BlockingConnectionPool,
-            **_timeouts(),
+            socket_timeout=SOCKET_TIMEOUT_S,
+            **_TCP,
             max_connections=max_connections,
             timeout=SOCKET_TIMEOUT_S,
         ),
@@ -116,7 +114,9 @@ async def open_redis_asyncio(url: str, *, max_connections: int = 32, retries: in
         return server
     await server.aclose()
     retry = AsyncRetry(_backoff(), retries, _RETRIED)
-    cluster = AsyncClusterConnection.from_url(url, retry=retry, **_timeouts(), max_connections=max_connections)
+    cluster = AsyncClusterConnection.from_url(
+        url, retry=retry, socket_timeout=SOCKET_TIMEOUT_S, **_TCP, max_connections=max_connections
+    )
     return cast(redis_asyncio.Redis, cluster)
 
 

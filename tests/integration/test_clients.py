@@ -646,10 +646,10 @@ async def test_errors_that_nobody_waits_for_are_silent(tmp_path: Path, redis_ser
         waiting.cancel()
         await asyncio.wait([waiting])
         await asyncio.to_thread(broker.stop)
-        [reading] = client._reading.values()
+        [reading] = client._listening.reading.values()
         await asyncio.wait([reading])
         assert "exception=" in repr(reading)  # asking for it would count as having seen it
-        client._reading.clear()
+        client._listening.reading.clear()
         reading = waiting = None  # whatever refers to the task: it complains when it is freed
         gc.collect()
         await client.close()

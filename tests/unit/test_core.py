@@ -193,11 +193,11 @@ def test_an_abandoned_wait_is_forgotten(core: ClientCore, clock: Clock) -> None:
 
 def test_a_reply_that_cannot_be_read_fails_its_own_request(core: ClientCore, clock: Clock) -> None:
     """A damaged reply is the error of the request that it answers; the one who reads for all does not see it."""
-    core.inbox.expect("r1")
-    core.inbox.feed(xread(("6000-0", b"r1", b"damaged"), ("6001-0", b"r2", STORED)))
-    assert core.inbox.positions([STREAM]) == {STREAM: "6001-0"}
-    with pytest.raises(BadRequest):
-        drive(core.wait("r1", 10), Script(clock, b""))
+    with core.inbox.expecting("r1"):
+        core.inbox.feed(xread(("6000-0", b"r1", b"damaged"), ("6001-0", b"r2", STORED)))
+        assert core.inbox.positions([STREAM]) == {STREAM: "6001-0"}
+        with pytest.raises(BadRequest):
+            drive(core.wait("r1", 10), Script(clock, b""))
 
 
 def test_poll_slows_down_and_ends_in_time(core: ClientCore, clock: Clock) -> None:
@@ -222,12 +222,10 @@ def test_poll_tells_at_once_that_there_is_no_server(core: ClientCore, clock: Clo
 def test_inbox_keeps_a_reply_until_the_last_waiter_has_gone() -> None:
     """Two that wait for one request both find its reply; replies that nobody waits for are not kept."""
     inbox = Inbox([STREAM])
-    inbox.expect("r1")
-    inbox.expect("r1")
-    inbox.feed(xread(("1-0", b"r1", STORED), ("2-0", b"r2", STORED)))
-    inbox.forget("r1")
-    assert inbox.arrived("r1") == STORED
-    inbox.forget("r1")
+    with inbox.expecting("r1"):
+        with inbox.expecting("r1"):
+            assert inbox.feed(xread(("1-0", b"r1", STORED), ("2-0", b"r2", STORED))) == ["r1"]
+        assert inbox.arrived("r1") == STORED
     assert inbox.arrived("r1") is None
     assert inbox.arrived("r2") is None
 
@@ -235,10 +233,40 @@ def test_inbox_keeps_a_reply_until_the_last_waiter_has_gone() -> None:
 def test_inbox_skips_the_past_once() -> None:
     """The first submit sets where every partition is read from; later ones move nothing back."""
     inbox = Inbox(["a", "b"])
-    inbox.skip_to(5000)
+    assert inbox.skip_to(5000)
     inbox.feed(xread(("7000-3", b"r1", STORED), stream="a"))
-    inbox.skip_to(9000)
+    assert inbox.skip_to(9000)
     assert inbox.positions(["a", "b"]) == {"a": "7000-3", "b": "4999-0"}
+
+
+def recommended(core: ClientCore, clock: Clock, *answers: Any) -> list[type[Command]]:
+    """Recommend for r1, whose reply is heard at the first listening; returns what was asked."""
+    script = Script(clock, *answers)
+
+    def execute(command: Command) -> Any:
+        if isinstance(command, Listen):
+            core.inbox.feed(xread(("6000-0", b"r1", STORED)))
+        return script(command)
+
+    assert drive(core.recommend(core.request(b"a photo", id="r1")), execute) == REPLY
+    return [type(command) for command in script.asked if not isinstance(command, IsCluster)]
+
+
+def test_a_new_request_is_heard_of_without_looking(core: ClientCore, clock: Clock) -> None:
+    """Who has just queued a request listens at once: its reply cannot have been there before."""
+    assert recommended(core, clock, ACCEPTED) == [Call, Listen]
+
+
+@pytest.mark.parametrize("state", [[b"pending", 5000], [b"done", 5000, STORED]], ids=["pending", "done"])
+def test_a_request_that_is_not_new_is_looked_for(core: ClientCore, clock: Clock, state: list[Any]) -> None:
+    """Somebody else may have queued it, or we did and lost the answer: its reply may have gone by."""
+    assert recommended(core, clock, state, STORED) == [Call, Get]
+
+
+def test_a_request_queued_before_the_inbox_began_is_looked_for(core: ClientCore, clock: Clock) -> None:
+    """Of two that are queued at once, the later may be told first, and the inbox begins with it."""
+    assert core.inbox.skip_to(5001)
+    assert recommended(core, clock, ACCEPTED, STORED) == [Call, Get]
 
 
 def quiet_channel(core: ClientCore, clock: Clock, quiet_s: float | None, *reads: tuple[float, Any]) -> list[Any]:
