@@ -16,7 +16,7 @@ from songlens_workers.models.store import ModelStore
 from songlens_workers.songs.cards import SongCard
 from songlens_workers.songs.ne_store import NeStore
 from songlens_workers.vision.backbone import Backbone
-from songlens_workers.vision.image_index import FlatImageIndex
+from songlens_workers.vision.index.flat import FlatImageIndex
 from songlens_workers.vision.model import backbone_spec
 
 _VERSION = "20260102T030405Z"

@@ -159,10 +159,9 @@ class AsyncClient:
 
     async def _executed(self, connection: redis_asyncio.Redis, command: Command) -> Any:
         match command:
-            case Call() | Get() if self._pipelining is not None:
-                return await self._pipelining.execute(command.words())
             case Call() | Get():
-                return await command.on(connection)
+                pipelining = self._pipelining
+                return await (command.on(connection) if pipelining is None else pipelining.execute(command.words()))
             case Listen():
                 return await self._listening.wait(command)
             case ReadReplies():

@@ -93,7 +93,7 @@ class Pipelining:
         return taken
 
     async def _round(self, asked: Sequence[_Asked]) -> None:
-        connection: Any = await self._pool.get_connection()
+        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
 
         async def send() -> list[Any]:
             await connection.send_packed_command([one.packed for one in asked], check_health=False)

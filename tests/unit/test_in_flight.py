@@ -84,8 +84,8 @@ def test_bulk_leaves_room_for_interactive() -> None:
         in_flight.hold(delivery(number, BULK_STREAM))
     assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (2, 0)
     in_flight.hold(delivery(9, "interactive"))
-    in_flight.let_go(delivery(1, BULK_STREAM))
-    in_flight.let_go(delivery(1, BULK_STREAM))
+    in_flight.let_go([delivery(1, BULK_STREAM)])
+    in_flight.let_go([delivery(1, BULK_STREAM)])
     assert (in_flight.wait_for_room(0), in_flight.room_for_bulk()) == (2, 1)
 
 

@@ -22,7 +22,7 @@ from songlens_workers.runtime.watches import MOST, Watches
 
 # While there is room for fewer entries than there are streams, a wait can watch only some of them.
 _PARTIAL_WAIT_MS = 50
-_EMPTY_FOR_S = 0.02
+EMPTY_FOR_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Claims:
     def _read_sharing(self, count: int) -> list[Delivery]:
         claimed = self._read(self._sharing, count)
         if len(claimed) < count:
-            self._empty_until_s = time.monotonic() + _EMPTY_FOR_S
+            self._empty_until_s = time.monotonic() + EMPTY_FOR_S
         return claimed
 
     def _reserve(self, count: int) -> int:
