@@ -18,6 +18,9 @@ from songlens_benchmarks.runner import BenchmarkFailed, rows
 from songlens_benchmarks.table import COLUMNS, cells, figure, markdown
 from songlens_shared.errors import ConfigError
 
+_LEAST_WIDTH = 130
+"""Of a table: narrower, every cell would be a column of syllables."""
+
 command = typer.Typer(help="Measure how fast Songlens is on this machine.", no_args_is_help=True)
 
 
@@ -33,7 +36,7 @@ def run(
     for name in chosen:
         if name not in BENCHMARKS:
             raise ConfigError(f"there is no benchmark {name!r}; `songlens bench list` shows them all.")
-    effort, console = Effort(rounds=1 if quick else rounds, quick=quick), Console()
+    effort, console = Effort(rounds=1 if quick else rounds, quick=quick), _console()
     failed = [name for name in chosen if not _run(name, effort, out, console)]
     if failed:
         raise BenchmarkFailed(f"not all benchmarks came to their end: {', '.join(failed)}.")
@@ -84,7 +87,11 @@ def compare(
     for change in changes(old, new):
         figures = (figure(change.before), figure(change.after), f"{change.ratio:.2f}")
         table.add_row(f"{change.benchmark}: {escape(change.what)}", change.compared, *figures)
-    Console().print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(width=max(Console().width, _LEAST_WIDTH))
 
 
 def _table(found: list[Row]) -> Table:

@@ -12,6 +12,7 @@ from songlens_benchmarks.turns import rate
 from songlens_workers.vision.cpus import available_cpus
 
 GemmType = Literal["float32", "bfloat16"]
+_PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
 _GEMM_SIZES = (1024, 2048, 4096)
 _STREAM_BYTES = 256 << 20
 _ENTRY_BYTES = 100_000
@@ -21,12 +22,16 @@ _ENTRIES = 64
 def gemm_flops(dtype: GemmType = "float32", *, device: str = "cpu", seconds: float = 1.0) -> float:
     """Return the operations a second, two for each multiply-add, of the fastest square matrix product found here.
 
-    Sizes of 1024 to 4096; on the CPU by torch and, in float32, by NumPy, for which of their libraries is faster
-    depends on the processor. Threads as torch has them set in this process.
+    Sizes of 1024 to 4096; on the CPU by torch, by oneDNN with packed weights and, in float32, by NumPy, for which of
+    their libraries is fastest depends on the processor. Threads as torch has them set in this process.
     """
     import torch
 
+    from songlens_benchmarks.onednn import onednn_flops
+
     kind, best = getattr(torch, dtype), 0.0
+    if device == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        best = onednn_flops(_PRECISIONS[dtype], seconds=seconds)
     for size in _GEMM_SIZES:
         left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
         out = torch.empty_like(left)

@@ -59,17 +59,17 @@ def _unpack(payload: bytes) -> dict[str, Any]:
 
 def _take(message: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
     value = message.get(name)
+    if type(value) is kind:  # bool is an int, and no number here
+        if kind is float and not math.isfinite(value):
+            raise BadRequest(f"the field {name!r} must be a finite number, not {value}.")
+        return value
     if value is None:
         if default is _REQUIRED:
             raise BadRequest(f"the field {name!r} is missing.")
         return default
     if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not kind:  # bool is an int, and no number here
-        raise BadRequest(f"the field {name!r} must be {kind.__name__}, not {type(value).__name__}.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadRequest(f"the field {name!r} must be a finite number, not {value}.")
-    return value
+    raise BadRequest(f"the field {name!r} must be {kind.__name__}, not {type(value).__name__}.")
 
 
 def _maps(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
