@@ -58,9 +58,9 @@ def _unpack(payload: bytes) -> dict[str, Any]:
 
 
 def _take(message: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
-    value = message.get(name)
+    value: Any = message.get(name)
     if type(value) is kind:  # bool is an int, and no number here
-        if kind is float and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise BadRequest(f"the field {name!r} must be a finite number, not {value}.")
         return value
     if value is None:
