@@ -160,8 +160,7 @@ class AsyncClient:
     async def _executed(self, connection: redis_asyncio.Redis, command: Command) -> Any:
         match command:
             case Call() | Get():
-                pipelining = self._pipelining
-                return await (command.on(connection) if pipelining is None else pipelining.execute(command.words()))
+                return await self._asked(connection, command)
             case Listen():
                 return await self._listening.wait(command)
             case ReadReplies():
@@ -172,6 +171,11 @@ class AsyncClient:
                 return await asyncio.to_thread(self._load_functions)
             case Pause(seconds):
                 return await asyncio.sleep(seconds)
+
+    async def _asked(self, connection: redis_asyncio.Redis, command: Call | Get) -> Any:
+        # Not on a cluster: one write over several nodes would fail as a whole where one of them is away.
+        pipelining = self._pipelining
+        return await (command.on(connection) if pipelining is None else pipelining.execute(command.words()))
 
     async def _read(self, command: ReadReplies) -> Any:
         return await command.on(await self._connected())

@@ -37,7 +37,7 @@ class Pipelining:
     """Sends the commands of one client of one server."""
 
     def __init__(self, connection: redis_asyncio.Redis) -> None:
-        self._pool = connection.connection_pool
+        self._pool: Any = connection.connection_pool
         self._asked: deque[_Asked] = deque()
         self._rounds: set[asyncio.Task[None]] = set()
         self._starting = False
@@ -93,7 +93,7 @@ class Pipelining:
         return taken
 
     async def _round(self, asked: Sequence[_Asked]) -> None:
-        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = await self._pool.get_connection()
 
         async def send() -> list[Any]:
             await connection.send_packed_command([one.packed for one in asked], check_health=False)

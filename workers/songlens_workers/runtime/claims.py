@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from songlens_workers.runtime.watches import MOST, Watches
 
 # While there is room for fewer entries than there are streams, a wait can watch only some of them.
 _PARTIAL_WAIT_MS = 50
-EMPTY_FOR_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,6 @@ class Claims:
         self._consumer = consumer
         self._credit = 0.0
         self._turn = 0
-        self._empty_until_s = float("-inf")
         self._idle_times = threading.Lock()
         self._watches: Watches[Delivery] = Watches()
 
@@ -111,24 +108,12 @@ class Claims:
     def _take(self, count: int, sharing: int) -> list[Delivery]:
         if count <= 0:
             return []
-        reserve = min(self._reserve(count), sharing)
-        claimed = [] if self._seen_empty() else self._read_sharing(reserve)
+        claimed = self._read(self._sharing, min(self._reserve(count), sharing))
         self._credit -= len(claimed)
         sharing -= len(claimed)
         with _keeping(claimed):
             claimed[:0] = self._read(self._preferred, count - len(claimed))
-            if not claimed or not self._seen_empty():
-                claimed += self._read_sharing(min(count - len(claimed), sharing))
-        return claimed
-
-    def _seen_empty(self) -> bool:
-        """Say whether bulk had nothing a moment ago: while interactive requests come, it is not asked every time."""
-        return time.monotonic() < self._empty_until_s
-
-    def _read_sharing(self, count: int) -> list[Delivery]:
-        claimed = self._read(self._sharing, count)
-        if len(claimed) < count:
-            self._empty_until_s = time.monotonic() + EMPTY_FOR_S
+            claimed += self._read(self._sharing, min(count - len(claimed), sharing))
         return claimed
 
     def _reserve(self, count: int) -> int:

@@ -1,9 +1,9 @@
 """The loop of every stage: intake -> prepare (threads) -> micro-batch -> run -> ending.
 
-Four threads: *intake* claims entries and hands them to the preparing pool, *sending* brings outcomes to Redis,
-*keeper* renews what is in flight, and the thread that called `run` runs batches. Nothing is acknowledged before its
-outcome is in Redis, so a worker may die anywhere. Where one of the threads fails, all of them stop, and `run` raises
-its error: half a worker serves nobody.
+Four threads: *intake* claims entries and hands them to the preparing pool, *sending* brings outcomes to Redis, *keeper*
+renews what is in flight, and the thread that called `run` runs batches. Nothing is acknowledged before its outcome is
+in Redis, so a worker may die anywhere. Where one of the threads fails, all of them stop, and `run` raises its error:
+half a worker serves nobody.
 """
 
 from __future__ import annotations
