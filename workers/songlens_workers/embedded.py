@@ -124,6 +124,7 @@ class EmbeddedBroker:
             "appendonly": durable,
             "appendfsync": "everysec",
             # As in ops/redis/redis.conf, which says why.
+            "auto-aof-rewrite-min-size": "512mb",
             "stream-node-max-entries": 1,
             "slowlog-log-slower-than": -1,
         }
