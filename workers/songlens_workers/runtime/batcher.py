@@ -61,9 +61,9 @@ class MicroBatcher(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, item: T, size_bytes: int, deadline_s: float) -> None:
-        """Take an item; `deadline_s` is on the batcher's clock."""
-        self._waiting.append(_Waiting(item, size_bytes, self._clock(), deadline_s))
+    def add(self, item: T, size_bytes: int, deadline_s: float, since_s: float | None = None) -> None:
+        """Take an item; `deadline_s`, and `since_s` where it has waited before, are on the batcher's clock."""
+        self._waiting.append(_Waiting(item, size_bytes, self._clock() if since_s is None else since_s, deadline_s))
 
     def due_in_s(self) -> float | None:
         """Return how long a release may still be put off: 0 when it is due, None when nothing waits."""

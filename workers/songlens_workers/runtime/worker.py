@@ -220,7 +220,7 @@ class StageWorker(Generic[P]):
 
     def _add(self, prepared: Prepared[P]) -> None:
         deadline_s = self._clock.monotonic_of(prepared.work.delivery.deadline_ms)
-        self._batcher.add(prepared, self._stage.size_bytes(prepared.item), deadline_s)
+        self._batcher.add(prepared, self._stage.size_bytes(prepared.item), deadline_s, prepared.since_s)
 
     def _run_batch(self, batch: Batch[Prepared[P]]) -> None:
         started_s = time.monotonic()
