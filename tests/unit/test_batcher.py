@@ -77,6 +77,15 @@ def test_the_timer_counts_from_the_first_item(batcher: MicroBatcher[str], clock:
     assert batcher.release() == Batch(["a", "b"], Release.TIMER)
 
 
+def test_what_was_waited_before_counts(batcher: MicroBatcher[str], clock: Clock) -> None:
+    """An item that was ready while the last batch ran does not wait for its max_delay anew."""
+    batcher.add("a", 1, clock.now_s + 60, since_s=clock.now_s - 0.4)
+    assert batcher.due_in_s() == pytest.approx(0.1)
+    batcher.add("b", 1, clock.now_s + 60)
+    clock.now_s += 0.1
+    assert batcher.release() == Batch(["a", "b"], Release.TIMER)
+
+
 def test_a_near_deadline_releases_early(batcher: MicroBatcher[str], clock: Clock) -> None:
     """A batch goes when the nearest of all deadlines is within the margin, wherever that item stands in it."""
     add(batcher, "a")

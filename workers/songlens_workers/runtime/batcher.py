@@ -52,10 +52,18 @@ class MicroBatcher(Generic[T]):
     def __len__(self) -> int:
         return len(self._interactive) + len(self._bulk)
 
-    def add(self, item: T, size_bytes: int, deadline_s: float, lane: str = INTERACTIVE) -> None:
-        """Take an item; `deadline_s` is on the batcher's clock."""
+    def add(
+        self,
+        item: T,
+        size_bytes: int,
+        deadline_s: float,
+        lane: str = INTERACTIVE,
+        *,
+        since_s: float | None = None,
+    ) -> None:
+        """Take an item; `deadline_s`, and `since_s` where it has waited before, are on the batcher's clock."""
         line = self._bulk if lane == BULK else self._interactive
-        line.add(Waiting(item, size_bytes, self._clock(), deadline_s))
+        line.add(Waiting(item, size_bytes, self._clock() if since_s is None else since_s, deadline_s))
 
     def due_in_s(self) -> float | None:
         """Return how long a release may still be put off: 0 when it is due, None when nothing waits."""

@@ -46,6 +46,8 @@ class Prepared(Generic[P]):
 
     work: Work
     item: P
+    since_s: float
+    """When it became ready, on the monotonic clock: what it waits for the batch before counts as well."""
 
 
 def check_deadline(delivery: Delivery, clock: ServerClock, stage: str) -> None:
@@ -215,4 +217,4 @@ class Intake(Generic[P]):
             if isinstance(prepared, Outcome):
                 self._ending.finish([(delivery, prepared)])
             else:
-                self._ready.add(Prepared(work, prepared))
+                self._ready.add(Prepared(work, prepared, time.monotonic()))

@@ -224,9 +224,12 @@ class StageWorker(Generic[P]):
 
     def _add(self, prepared: Prepared[P]) -> None:
         delivery = prepared.work.delivery
-        deadline_s = self._clock.monotonic_of(delivery.deadline_ms)
         self._batcher.add(
-            prepared, self._stage.size_bytes(prepared.item), deadline_s, delivery.keys.lane_of(delivery.stream)
+            prepared,
+            self._stage.size_bytes(prepared.item),
+            self._clock.monotonic_of(delivery.deadline_ms),
+            delivery.keys.lane_of(delivery.stream),
+            since_s=prepared.since_s,
         )
 
     def _run_batch(self, batch: Batch[Prepared[P]]) -> None:
