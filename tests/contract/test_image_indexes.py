@@ -9,10 +9,10 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nearest import brute_force, features
 
 from songlens_shared.errors import ModelDamaged, ModelError
 from songlens_workers.vision.backbone import Features
@@ -38,20 +38,6 @@ def build(request: pytest.FixtureRequest) -> Build:
     """Each way to search in turn; `FlatImageIndex.build` chooses among them."""
     chosen: Build = request.param
     return chosen
-
-
-def features(count: int, dimensions: int = 64, seed: int = 0) -> Features:
-    """Vectors like those of a backbone after ReLU: half zeros, a length of several units, all near one another."""
-    generator = np.random.default_rng(seed)
-    common = generator.standard_normal(dimensions)
-    return np.maximum(common + generator.standard_normal((count, dimensions)), 0).astype(np.float32)
-
-
-def brute_force(vectors: Features, queries: Features, k: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    differences = queries[:, None].astype(np.float64) - vectors[None]  # (N, n, D)
-    distances = np.sqrt((differences**2).sum(axis=-1))
-    positions = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(distances, positions, axis=1), positions
 
 
 @pytest.mark.parametrize("count", [1, 7, 300])

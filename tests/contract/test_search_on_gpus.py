@@ -12,10 +12,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nearest import brute_force, features
 
 from songlens_shared.errors import ConfigError
 from songlens_workers.models.manifest import IMAGE_INDEX
@@ -79,20 +79,6 @@ def build(request: pytest.FixtureRequest) -> Build:
     """Each way in turn."""
     chosen: Build = request.param
     return chosen
-
-
-def features(count: int, dimensions: int = 64, seed: int = 0) -> Features:
-    """Vectors like those of a backbone after ReLU."""
-    generator = np.random.default_rng(seed)
-    common = generator.standard_normal(dimensions)
-    return np.maximum(common + generator.standard_normal((count, dimensions)), 0).astype(np.float32)
-
-
-def brute_force(vectors: Features, queries: Features, k: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    differences = queries[:, None].astype(np.float64) - vectors[None]  # (N, n, D)
-    distances = np.sqrt((differences**2).sum(axis=-1))
-    positions = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(distances, positions, axis=1), positions
 
 
 def agrees(index: ImageIndex, vectors: Features, queries: Features, k: int) -> None:
