@@ -19,8 +19,9 @@ export SONGLENS_HOME
 # uv draws progress bars where somebody can see them, and lists every package; elsewhere it shall be quiet.
 QUIET := $(shell test -t 2 || echo --quiet)
 STAMP := $(ROOT)/.venv/.installed
+TOOLS := $(ROOT)/.venv/.tools
 
-.PHONY: help install demo test chaos check format docs clean wheel-test paper bench
+.PHONY: help install demo test chaos check format docs clean wheel-test paper bench pictures
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(ROOT)/Makefile | sed -E 's/:.*## /	/' | sort
@@ -37,10 +38,13 @@ $(STAMP): $(ROOT)/pyproject.toml $(ROOT)/constraints.txt
 		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --group dev --editable '.[workers,training]'
 	@touch $@
 
+$(TOOLS): $(STAMP)
+	@$(BIN)/python $(ROOT)/.ci/debian_tools.py && touch $@
+
 demo: $(STAMP) ## Build a model and show songs for photos (DATA=generated or DATA=open)
 	@cd $(ROOT) && $(BIN)/songlens demo --data $(DATA) $(if $(WEIGHTS),--weights $(abspath $(WEIGHTS)))
 
-test: $(STAMP) ## Run the whole test suite (TESTS=tests/unit for a part, TEST_JOBS=N side by side)
+test: $(STAMP) $(TOOLS) ## Run the whole test suite (TESTS=tests/unit for a part, TEST_JOBS=N side by side)
 	cd $(ROOT) && $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(TESTS)
 
 chaos: $(STAMP) ## Kill, cut off, poison, swap, soak and fuzz the queue under load for about twelve minutes (REDIS_SERVER=PATH, REPORT=FILE)
@@ -52,12 +56,19 @@ check: $(STAMP) ## Formatting, lint, types, import contracts, generated docs
 	cd $(ROOT) && $(BIN)/mypy
 	cd $(ROOT) && $(BIN)/lint-imports
 	cd $(ROOT) && $(BIN)/python docs/generate.py --check
+	cd $(ROOT) && $(BIN)/python ops/grafana/generate.py --check
+	cd $(ROOT) && $(BIN)/python ops/k8s/generate.py --check
 
 format: $(STAMP) ## Format the code
 	cd $(ROOT) && $(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-docs: $(STAMP) ## Write the generated pages of docs/
+docs: $(STAMP) ## Write the generated pages of docs/, the dashboards, rules and triggers for Kubernetes
 	cd $(ROOT) && $(BIN)/python docs/generate.py
+	cd $(ROOT) && $(BIN)/python ops/grafana/generate.py
+	cd $(ROOT) && $(BIN)/python ops/k8s/generate.py
+
+pictures: $(STAMP) $(TOOLS) ## Draw what songlens top and the dashboards show, three minutes of it, into docs/images (after make demo)
+	cd $(ROOT) && PYTHONPATH=ops/grafana:tests $(BIN)/python docs/pictures/make.py
 
 bench: $(STAMP) ## Measure every part and the whole against its limit and target (BENCH=forward for a part, QUICK=1 for a look)
 	cd $(ROOT) && $(BIN)/songlens bench run $(BENCH) $(if $(QUICK),--quick) $(if $(RESULTS),--out $(abspath $(RESULTS)))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 IN_THE_EMPTY_ENVIRONMENT = """
 import importlib.util, subprocess, sys
-absent = ("torch", "torchvision", "numpy", "rq", "faiss", "jieba", "PIL", "typer")
+absent = ("torch", "torchvision", "numpy", "rq", "faiss", "jieba", "PIL", "typer", "opentelemetry")
 present = [name for name in absent if importlib.util.find_spec(name)]
 assert not present, f"installing the client brought {present}"
 from songlens import AsyncClient, BadImage, Client, Recommendation

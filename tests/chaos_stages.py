@@ -65,7 +65,7 @@ def _vision(connection: redis.Redis, folder: str) -> VisionStage:
     live.start()
     # Every photo is computed, or few of them would keep the stage busy.
     cache = ContentCache(0, 1.0, metrics=ContentCacheMetrics(CollectorRegistry()))
-    return VisionStage(live, limits=ImageLimits(max_pixels=MAX_PIXELS), cache=cache)
+    return VisionStage(live, limits=ImageLimits(max_pixels=MAX_PIXELS), cache=cache, clock=ServerClock())
 
 
 def _songs(connection: redis.Redis, whatever_is_live: bool) -> SongStage:

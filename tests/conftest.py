@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from songlens_workers.embedded import EmbeddedBroker
 
 # Test helpers are plain modules beside this file; with `--import-mode=importlib` pytest adds no folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A suite that a shell runs in the background ignores Ctrl-C, and so would every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

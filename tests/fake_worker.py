@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -12,9 +13,9 @@ import redis
 from songlens_shared.broker import connect
 from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import RequestError
-from songlens_shared.functions import Delivery, finish
+from songlens_shared.functions import Delivery, finish, finish_with_notice
 from songlens_shared.keys import LANES, VISION_GROUP, PartitionKeys
-from songlens_shared.messages import NeighbourImage, Personal, Reply, Request, Song, Via, error_reply
+from songlens_shared.messages import FeatureData, NeighbourImage, Personal, Reply, Request, Song, Via, error_reply
 from songlens_shared.server import load_functions
 from songlens_shared.streams import Entry, stream_entries
 
@@ -41,6 +42,14 @@ def one_song(request: Request) -> Reply:
         timings_ms=timings,
         personal=None if request.user is None else Personal(user_weight=weight, known=True),
     )
+
+
+def two_features(request: Request) -> Reply:
+    """Answer with a feature of two numbers, in the type that was asked for."""
+    data = struct.pack("<2f" if request.features_dtype == "float32" else "<2e", 0.25, 3.0)
+    features = FeatureData(dtype=request.features_dtype, dimensions=2, data=data, backbone="tiny-0123456789ab")
+    timings = {"queue": 1.0, "decode": 2.0, "embed": 3.0, "total": 6.0}
+    return Reply(id=request.id, status="ok", model="m1", timings_ms=timings, features=features)
 
 
 def create_groups(connection: redis.Redis, partitions: int = 1) -> list[tuple[PartitionKeys, str]]:
@@ -116,4 +125,5 @@ class FakeWorker:
             reply = self._answer(request)
         except RequestError as error:
             reply = error_reply(request.id, error)
-        finish(delivery, encode_reply(reply)).on(connection)
+        end = finish if reply.features is None else finish_with_notice
+        end(delivery, encode_reply(reply)).on(connection)

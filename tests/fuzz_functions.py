@@ -111,7 +111,8 @@ class Fuzz:
         if made == 4:
             failed = encode_reply(error_reply(delivery.request_id, InternalError()))
             return functions.bury(delivery, failed, stage="fuzz", error="made", dead_ttl_s=3600)
-        return functions.finish(delivery, _reply(delivery.request_id))
+        finish = dice.choice((functions.finish, functions.finish_with_notice))
+        return finish(delivery, _reply(delivery.request_id))
 
     def _letters(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
         letters: Any = self._redis.xrange(AT.dead, count=20)

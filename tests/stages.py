@@ -31,7 +31,8 @@ from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.health import Pulse
 from songlens_workers.runtime.metrics import StageMetrics
-from songlens_workers.runtime.stage import Answer, HandOver, Outcome, Work
+from songlens_workers.runtime.stage import Answer, HandOver, Outcome, Stage, Work
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.runtime.worker import StageWorker
 from songlens_workers.settings import StageSettings
 
@@ -168,7 +169,16 @@ class EchoStage:
 class Running:
     """A stage worker in a thread of its own."""
 
-    def __init__(self, stage: EchoStage, url: str, *, inlets: Sequence[Inlet] = INLETS, **given: Any) -> None:
+    def __init__(
+        self,
+        stage: Stage[Any],
+        url: str,
+        *,
+        inlets: Sequence[Inlet] = INLETS,
+        group: str = GROUP,
+        tracing: Tracing | None = None,
+        **given: Any,
+    ) -> None:
         settings = StageSettings(redis_url=url, **({"consumer": "worker", "heartbeat_ms": 100} | given))
         self.registry = CollectorRegistry()
         self.pulse = Pulse(settings.stuck_s)
@@ -177,10 +187,11 @@ class Running:
             stage,
             settings,
             connection=self.connection,
-            claims=Claims(self.connection, inlets=inlets, group=GROUP, consumer=settings.consumer),
+            claims=Claims(self.connection, inlets=inlets, group=group, consumer=settings.consumer),
             clock=ServerClock(),
             metrics=StageMetrics(self.registry, stage.name),
             pulse=self.pulse,
+            tracing=tracing,
         )
         self.error: BaseException | None = None
         # Of a test that failed no thread may keep the test run alive; the worker's own threads take after this one.

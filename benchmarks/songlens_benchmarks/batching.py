@@ -16,6 +16,8 @@ MAX_BATCH, MAX_DELAY_S = 16, 0.005
 ADAPTED = BatchPolicy(MAX_BATCH, 2**40, MAX_DELAY_S, target_s={INTERACTIVE: 0.3, BULK: 1.0})
 PLAIN = BatchPolicy(MAX_BATCH, 2**40, MAX_DELAY_S)
 _NOISE = 0.05
+_KNOWN_AFTER = 100
+"""Batches."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class Simulation:
             due_s = float("inf") if due_in_s is None else self.now_s + max(due_in_s, 1e-6)
             self.now_s = min(due_s, coming[-1][0] if coming else due_s)
 
+    def run_one(self) -> None:
+        """Have as many come as a batch shall hold: nobody waits for longer than a batch."""
+        self.run([(self.now_s, INTERACTIVE)] * self.sizing.size(INTERACTIVE))
+
     def _run_batch(self, items: Sequence[tuple[float, str]]) -> None:
         seconds = self.device.seconds(len(items)) * self._dice.uniform(1 - _NOISE, 1 + _NOISE)
+        waited_s = next((self.now_s - arrived_s for arrived_s, lane in items if lane == INTERACTIVE), 0.0)
         self.now_s += seconds
-        self.sizing.observe(len(items), seconds)
+        self.sizing.observe(len(items), seconds, waited_s=waited_s)
         for arrived_s, lane in items:
             self.waits_s[lane].append(self.now_s - arrived_s)
 
@@ -131,13 +138,13 @@ def _beside_bulk(device: Device, items: int) -> Row:
 
 def _changed(before: Device, after: Device) -> Iterator[Row]:
     """Batches until the size for interactive is what it will stay at, within one."""
-    simulation = Simulation(ADAPTED, before)
-    simulation.run([(0.0, INTERACTIVE)] * 400)
-    known = Simulation(ADAPTED, after)
-    known.run([(0.0, INTERACTIVE)] * 400)
+    simulation, known = Simulation(ADAPTED, before), Simulation(ADAPTED, after)
+    for _ in range(_KNOWN_AFTER):
+        simulation.run_one()
+        known.run_one()
     simulation.device, batches = after, 0
     while abs(simulation.sizing.size(INTERACTIVE) - known.sizing.size(INTERACTIVE)) > 1 and batches < 1000:
-        simulation.run([(simulation.now_s, INTERACTIVE)] * simulation.sizing.size(INTERACTIVE))
+        simulation.run_one()
         batches += 1
     yield Row(
         what=f"batches until the size fits, {before.name} -> {after.name}",

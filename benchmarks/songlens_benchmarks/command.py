@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from songlens_benchmarks import results
+from songlens_benchmarks.capacity.lines import lines
+from songlens_benchmarks.capacity.measured import Measured
+from songlens_benchmarks.capacity.plan import Demand, plan
 from songlens_benchmarks.catalogue import BENCHMARKS
 from songlens_benchmarks.compare import changes
+from songlens_benchmarks.record import CAPACITY_FILES, RESULTS
+from songlens_benchmarks.report import page
 from songlens_benchmarks.row import Effort, Row
 from songlens_benchmarks.runner import BenchmarkFailed, rows
-from songlens_benchmarks.table import COLUMNS, cells, figure, markdown
+from songlens_benchmarks.table import COLUMNS, cells, figure
 from songlens_shared.errors import ConfigError
 
 _LEAST_WIDTH = 130
@@ -37,15 +44,16 @@ def run(
         if name not in BENCHMARKS:
             raise ConfigError(f"there is no benchmark {name!r}; `songlens bench list` shows them all.")
     effort, console = Effort(rounds=1 if quick else rounds, quick=quick), _console()
-    failed = [name for name in chosen if not _run(name, effort, out, console)]
+    found: dict[str, list[Row]] = {name: [] for name in chosen}
+    failed = [name for name in chosen if not _run(name, effort, out, console, found[name])]
+    _show_targets(found, console)
     if failed:
         raise BenchmarkFailed(f"not all benchmarks came to their end: {', '.join(failed)}.")
 
 
-def _run(name: str, effort: Effort, out: Path | None, console: Console) -> bool:
-    """Run one and show it; False where it did not come to its end."""
+def _run(name: str, effort: Effort, out: Path | None, console: Console, found: list[Row]) -> bool:
+    """Run one, add its rows to `found`, and show them; False where it did not come to its end."""
     console.print(f"[bold]{name}[/]: {escape(BENCHMARKS[name])}")
-    found: list[Row] = []
     try:
         with console.status("measuring"):
             for row in rows(name, effort):
@@ -61,17 +69,25 @@ def _run(name: str, effort: Effort, out: Path | None, console: Console) -> bool:
     return True
 
 
+def _show_targets(found: Mapping[str, Sequence[Row]], console: Console) -> None:
+    """What was aimed at, of several benchmarks, in one table."""
+    aimed = [replace(row, what=f"{name}: {row.what}", note="") for name in found for row in found[name] if row.target]
+    if len(found) > 1 and aimed:
+        console.print(f"[bold]targets[/]: {sum(bool(row.met) for row in aimed)} of {len(aimed)} reached")
+        console.print(_table(aimed))
+
+
 @command.command("list")
 def list_all() -> None:
     """Show every benchmark."""
     for name, about in BENCHMARKS.items():
-        typer.echo(f"{name:<12}{about}")
+        typer.echo(f"{name:<15}{about}")
 
 
 @command.command("report")
 def report(file: Annotated[Path, typer.Argument(help="Results that `run --out` wrote.")]) -> None:
-    """Print results as Markdown."""
-    typer.echo(markdown(results.read(file)))
+    """Print results as Markdown: machine and commit, every target, then each benchmark."""
+    typer.echo(page(results.read(file)), nl=False)
 
 
 @command.command("compare")
@@ -90,11 +106,45 @@ def compare(
     _console().print(table)
 
 
+@command.command("capacity")
+def capacity(
+    images_per_s: Annotated[float, typer.Option(help="Photos that come in each second.")],
+    photo_kb: Annotated[float, typer.Option(help="A photo in the queue; 0.3 where requests name it by uri.")] = 100.0,
+    backlog_s: Annotated[float, typer.Option(help="How long the queue shall hold what comes in.")] = 60.0,
+    users_share: Annotated[float, typer.Option(help="Share of requests that name a user.")] = 0.0,
+    songs: Annotated[int, typer.Option(help="Songs of the catalogue.")] = Demand.songs,
+    images: Annotated[int, typer.Option(help="Images of the catalogue.")] = Demand.images,
+    utilisation: Annotated[float, typer.Option(help="How busy everything may be.")] = Demand.utilisation,
+    vision: Annotated[str, typer.Option(help="Backbone and precision of the vision workers.")] = Demand.vision,
+    vision_images_per_s: Annotated[
+        float | None, typer.Option(help="Images a second of one vision worker, as you have measured it: with a GPU.")
+    ] = None,
+    result_files: Annotated[
+        list[Path] | None, typer.Option("--results", help="Results that `run --out` wrote; by default our own.")
+    ] = None,
+) -> None:
+    """Reckon what a rate of images needs, from measured figures: workers, Redis servers, memory, network, disk."""
+    demand = Demand(
+        images_per_s=images_per_s,
+        photo_bytes=round(photo_kb * 1000),
+        backlog_s=backlog_s,
+        users_share=users_share,
+        songs=songs,
+        images=images,
+        utilisation=utilisation,
+        vision=vision,
+        vision_images_per_s=vision_images_per_s,
+    )
+    files = result_files or [RESULTS / name for name in CAPACITY_FILES]
+    for name, what in lines(plan(demand, Measured.of(results.read_all(files)))):
+        typer.echo(f"{name:<21}{what}")
+
+
 def _console() -> Console:
     return Console(width=max(Console().width, _LEAST_WIDTH))
 
 
-def _table(found: list[Row]) -> Table:
+def _table(found: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for title in COLUMNS:

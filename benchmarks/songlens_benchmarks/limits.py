@@ -23,7 +23,8 @@ def gemm_flops(dtype: GemmType = "float32", *, device: str = "cpu", seconds: flo
     """Return the operations a second, two for each multiply-add, of the fastest square matrix product found here.
 
     Sizes of 1024 to 4096; on the CPU by torch, by oneDNN with packed weights and, in float32, by NumPy, for which of
-    their libraries is fastest depends on the processor. Threads as torch has them set in this process.
+    their libraries is fastest depends on the processor. Threads as torch has them set in this process. Of bfloat16 on a
+    CPU only where `bfloat16_is_fast`: elsewhere it is no limit of anything, and oneDNN raises `RuntimeError`.
     """
     import torch
 

@@ -10,7 +10,10 @@ _SIZES = (1024, 2048)
 
 
 def onednn_flops(precision: str, *, seconds: float = 0.5) -> float:
-    """Return the operations a second, two for each multiply-add, of the fastest square product of packed weights."""
+    """Return the operations a second, two for each multiply-add, of the fastest square product of packed weights.
+
+    fp32 anywhere; bf16 and int8 only where the processor has instructions for them (`can_fuse`, `can_quantise`).
+    """
     with torch.inference_mode():
         return max(_rate(precision, size, seconds) for size in _SIZES)
 

@@ -9,22 +9,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from songlens_benchmarks.features import like_features
+from songlens_benchmarks.made_indexes import no_room, write_sq8
 from songlens_benchmarks.row import Effort, Row, Target
-from songlens_training.model.image_index import IndexOptions, write_image_index
 from songlens_workers.models.manifest import IMAGE_CODES, IndexEntry, file_entry
 from songlens_workers.models.verified import VerifiedFiles
-from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.kinds import IndexKind, files_of
 
-IMAGES, DIMENSIONS = 1_000_000, 1280
-DISTINCT = 100_000
+IMAGES = 1_000_000
+DIMENSIONS = (1280, 4096)
 SECONDS_TO_OPEN = 10.0
+SETTLED_S = 0.2
+"""After which a file that was just written counts as unchanged."""
 
 WORKER = """
 import sys, time
+from songlens_workers.threads import sleep_while_waiting
+sleep_while_waiting()
 from pathlib import Path
 import numpy as np
 from songlens_workers.models.manifest import IndexEntry
@@ -39,27 +39,26 @@ sys.stdin.readline()
 
 
 def run(effort: Effort) -> Iterator[Row]:
-    """Yield the rows."""
-    images = 100_000 if effort.quick else IMAGES
-    with tempfile.TemporaryDirectory(prefix="songlens-") as folder:
-        entry = _write(Path(folder), images)
-        yield from _hashing(Path(folder), entry)
-        yield from _two_workers(Path(folder), entry, images)
+    """Yield the rows of each size that there is room for."""
+    images = IMAGES // 10 if effort.quick else IMAGES
+    for dimensions in DIMENSIONS:
+        with tempfile.TemporaryDirectory(prefix="songlens-") as folder:
+            yield from _opened(Path(folder) / "index", images, dimensions)
 
 
-def _write(folder: Path, images: int) -> IndexEntry:
-    """Write the index of repeated features, each a little different, which take no time to make."""
-    some = like_features(min(images, DISTINCT), DIMENSIONS)
+def _opened(folder: Path, images: int, dimensions: int) -> Iterator[Row]:
+    size = f"{images} x {dimensions}, {IndexKind.SQ8}"
+    if why := no_room(folder.parent, images, dimensions):
+        yield Row(what=f"open, {size}: not measured", value=0, unit="", note=why)
+        return
+    entry = write_sq8(folder, images, dimensions)
+    yield from _hashing(folder, entry, size)
+    yield from _two_workers(folder, entry, size)
 
-    def fill(rows: Features) -> None:
-        for start in range(0, len(rows), len(some)):
-            np.multiply(some, 1 + start / len(rows), out=rows[start : start + len(some)])
 
-    return write_image_index(folder, images, DIMENSIONS, fill, IndexOptions(kind=IndexKind.SQ8, recall=0.0))
-
-
-def _hashing(folder: Path, entry: IndexEntry) -> Iterator[Row]:
+def _hashing(folder: Path, entry: IndexEntry, size: str) -> Iterator[Row]:
     """What the first worker of a machine checks, and what the next ones do."""
+    time.sleep(SETTLED_S)
     paths = [folder / name for name in files_of(IndexKind(entry.kind))]
     stamps = VerifiedFiles(folder / "stamps.json")
     started_s = time.perf_counter()
@@ -71,16 +70,16 @@ def _hashing(folder: Path, entry: IndexEntry) -> Iterator[Row]:
     started_s = time.perf_counter()
     again = VerifiedFiles(folder / "stamps.json")
     known = all(again.holds(path, sha256) for path, (_, sha256) in sums.items())
-    yield Row(what="checksums, first worker", value=first_s, unit="s", note=f"{entry.disk_bytes / 1e9:.1f} GB")
+    yield Row(what=f"checksums, first worker, {size}", value=first_s, unit="s", note=f"{entry.disk_bytes / 1e9:.1f} GB")
     yield Row(
-        what="checksums, next worker",
+        what=f"checksums, next worker, {size}",
         value=time.perf_counter() - started_s,
         unit="s",
         note="" if known else "files changed while they were measured",
     )
 
 
-def _two_workers(folder: Path, entry: IndexEntry, images: int) -> Iterator[Row]:
+def _two_workers(folder: Path, entry: IndexEntry, size: str) -> Iterator[Row]:
     command = [sys.executable, "-c", WORKER, str(folder), entry.model_dump_json()]
     pipe = subprocess.PIPE
     with (
@@ -95,11 +94,10 @@ def _two_workers(folder: Path, entry: IndexEntry, images: int) -> Iterator[Row]:
         finally:
             for worker in (one, other):
                 worker.communicate("\n")
-    size = f"{images} x {DIMENSIONS}, {entry.kind}"
     yield Row(what=f"open, {size}", value=opened_s, unit="s", target=Target(of="value", at_most=SECONDS_TO_OPEN))
     yield Row(what=f"open and first search, {size}", value=searched_s, unit="s", note="two workers at once")
     yield Row(
-        what="codes that two workers share",
+        what=f"codes that two workers share, {size}",
         value=shared / (shared + private),
         unit="of the pages that one has of them",
         target=Target(of="value", at_least=0.99),

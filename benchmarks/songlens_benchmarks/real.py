@@ -20,7 +20,7 @@ from songlens_workers.models.store import ModelStore
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.registry import load_backbone
 
-VGG19, LITE2 = "vgg19", "efficientnet_lite2"
+VGG19, LITE2, TINY = "vgg19", "efficientnet_lite2", "tiny"
 
 
 @dataclass(frozen=True)

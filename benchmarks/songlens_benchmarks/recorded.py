@@ -29,6 +29,11 @@ class Recorded:
         return served.rate
 
     @property
+    def requests(self) -> int:
+        """All requests of the last time, also those that were not counted."""
+        return self._runs[-1].requests
+
+    @property
     def rate(self) -> float:
         """Requests a second."""
         return median(served.rate for served in self._runs)

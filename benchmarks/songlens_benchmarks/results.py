@@ -47,6 +47,12 @@ def read(path: Path) -> list[Result]:
     return list({(result.benchmark, result.row.what): result for result in results}.values())
 
 
+def read_all(paths: Iterable[Path]) -> list[Result]:
+    """Return the rows of several files, the last of each name; raises `DataError` as `read` does."""
+    found = (result for path in paths for result in read(path))
+    return list({(result.benchmark, result.row.what): result for result in found}.values())
+
+
 def commits(results: Iterable[Result]) -> list[str]:
     """Return the commits that these were measured on, each once."""
     return list(dict.fromkeys(result.commit for result in results))

@@ -78,8 +78,9 @@ class Row:
         return measured is not None and self.target.met_by(measured)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as it stands in a results file."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, "")} | {"met": self.met}
+        """Return the row as it stands in a results file: what it does not have is left out."""
+        found = {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        return {**found, "unit": self.unit, "met": self.met}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:

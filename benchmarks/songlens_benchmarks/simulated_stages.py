@@ -10,7 +10,8 @@ from songlens_benchmarks.payloads import mark
 from songlens_shared.codec import decode_hits, decode_request, encode_hits
 from songlens_shared.functions import Delivery
 from songlens_shared.messages import Hits, NeighbourImage, Reply, Song, Via
-from songlens_workers.runtime.stage import Answer, HandOver, Work
+from songlens_workers.runtime.stage import Answer, HandOver, Observe, Work, unobserved
+from songlens_workers.songs.stage import Answered, unheard
 
 VERSION = "simulated"
 _PIXEL_BYTES = 224 * 224 * 3
@@ -33,12 +34,15 @@ class SimulatedVision:
 
     name = "vision"
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, observe: Observe = unobserved) -> None:
+        """`observe` is told of the steps that the real stage has."""
         self._device = device
+        self._observe = observe
 
     def prepare(self, work: Work) -> Asked:
         """Decode the request; its photo is not looked at."""
         request = decode_request(work.delivery.payload)
+        self._observe("decode", 0.0)
         return Asked(
             delivery=work.delivery,
             mark=mark(request.image or b""),
@@ -55,6 +59,8 @@ class SimulatedVision:
     def run(self, items: Sequence[Asked]) -> list[HandOver]:
         """Return the hits of each photo, the first of which bears its mark."""
         self._device.run(len(items))
+        self._observe("embed", 0.0)
+        self._observe("search", 0.0)
         return [HandOver(item.delivery.keys.hits, encode_hits(_hits(item))) for item in items]
 
     def ready(self) -> list[str]:
@@ -84,6 +90,11 @@ class SimulatedSongs:
 
     name = "songs"
 
+    def __init__(self, observe: Observe = unobserved, answered: Answered = unheard) -> None:
+        """`observe` and `answered` are told what the real stage tells."""
+        self._observe = observe
+        self._answered = answered
+
     def prepare(self, work: Work) -> Hits:
         """Decode the hits."""
         return decode_hits(work.delivery.payload)
@@ -94,6 +105,9 @@ class SimulatedSongs:
 
     def run(self, items: Sequence[Hits]) -> list[Answer]:
         """Return the reply to each request; its songs bear the photo's mark."""
+        self._observe("songs", 0.0)
+        for item in items:
+            self._answered(0.0, item.lane, None)
         return [Answer(_reply(item)) for item in items]
 
     def ready(self) -> list[str]:

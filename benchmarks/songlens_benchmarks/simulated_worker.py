@@ -13,36 +13,49 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from songlens_benchmarks.device import Device
+from songlens_benchmarks.metrics_time import Deaf, MetricsTime
 from songlens_benchmarks.simulated_stages import VERSION, SimulatedSongs, SimulatedVision
 from songlens_shared.keys import BULK, INTERACTIVE, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_workers.log import configure_logging
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.metrics import RequestMetrics, StageMetrics
 from songlens_workers.runtime.service import open_server, serve, starting_up
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import SongsSettings, StageSettings, VisionSettings
 
 
 def main(given: dict[str, Any]) -> None:
     """Serve until SIGTERM."""
     configure_logging("json")
-    name, device = given.pop("stage"), Device(**given.pop("device"))
+    name, device, watched = given.pop("stage"), Device(**given.pop("device")), given.pop("watched")
     settings: StageSettings = VisionSettings(**given) if name == "vision" else SongsSettings(**given)
-    stage: Any = SimulatedVision(device) if name == "vision" else SimulatedSongs()
+    registry = CollectorRegistry()
+    time = MetricsTime(registry)
+    metrics: Any = time.of(StageMetrics(registry, name)) if watched else Deaf()
     with starting_up(settings):
         connection = open_server(settings)
         live = LiveModel(current=lambda: VERSION, load=str, poll_s=settings.model_poll_s)
         live.open()
         serve(
-            stage,
+            _stage(name, device, metrics, time.of(RequestMetrics(registry)) if watched else Deaf()),
             settings,
             connection=connection,
             inlets=_inlets(name, [PartitionKeys(partition) for partition in range(settings.partitions)]),
             group=VISION_GROUP if name == "vision" else SONGS_GROUP,
             live=live,
             clock=ServerClock(),
-            registry=CollectorRegistry(),
+            metrics=metrics,
+            registry=registry,
+            tracing=Tracing(),
         )
+
+
+def _stage(name: str, device: Device, metrics: Any, requests: Any) -> Any:
+    if name == "vision":
+        return SimulatedVision(device, metrics.step)
+    return SimulatedSongs(metrics.step, requests.answered)
 
 
 def _inlets(stage: str, partitions: Sequence[PartitionKeys]) -> list[Inlet]:

@@ -23,7 +23,7 @@ from songlens_workers.vision.limits import ImageLimits
 
 _BATCH: int = VisionSettings.model_fields["max_batch"].default
 BACKBONES = (LITE2, VGG19)
-_BATCHES = {VGG19: 4, LITE2: 16}
+_BATCHES = {VGG19: 12, LITE2: 24}
 _TARGET = Target(of="baseline", at_least=0.9)
 
 

@@ -12,6 +12,7 @@ from typing import Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from songlens_benchmarks.programs import Program, ProgramFailed
+from songlens_shared.keys import INTERACTIVE
 
 _STARTED, _HEALTH = "worker_started", "health_served"
 
@@ -38,6 +39,18 @@ class Worker(Program):
             if f'"{_HEALTH}"' in line:
                 return int(json.loads(line)["port"])
         raise ProgramFailed(f"{self.name} serves no metrics.")
+
+
+def largest_batch_s(worker: Worker) -> float:
+    """Return how long the largest batch of interactive photos takes that the worker makes now, as it has learned."""
+    found = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(worker.metrics())
+        for sample in family.samples
+        if sample.labels.get("lane") in (None, INTERACTIVE)
+    }
+    items = found["songlens_batch_target_size"]
+    return items * found["songlens_batch_item_seconds"] + found["songlens_batch_fixed_seconds"]
 
 
 @dataclass(frozen=True)

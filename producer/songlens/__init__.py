@@ -9,8 +9,9 @@ with Client() as client:
 
 from songlens.aio import AsyncClient, AsyncHandle
 from songlens.client import Client, Handle
-from songlens.core import RequestOptions
-from songlens.photo import Photo, PhotoUri
+from songlens.core import FeaturesOptions, RequestOptions
+from songlens.features import PhotoFeatures
+from songlens.photo import Photo, PhotoUri, StoredPhoto
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
 from songlens_shared.errors import (
@@ -45,6 +46,7 @@ __all__ = [
     "Client",
     "ConfigError",
     "DeadlineExceeded",
+    "FeaturesOptions",
     "Handle",
     "ImageTooLarge",
     "InternalError",
@@ -52,6 +54,7 @@ __all__ = [
     "NoModel",
     "Personal",
     "Photo",
+    "PhotoFeatures",
     "PhotoUri",
     "QueueFull",
     "Received",
@@ -60,6 +63,7 @@ __all__ = [
     "RequestOptions",
     "Song",
     "SonglensError",
+    "StoredPhoto",
     "UnknownRequest",
     "UnsupportedVersion",
     "Via",

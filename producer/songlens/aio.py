@@ -10,13 +10,15 @@ from typing import Any, Self, Unpack
 
 from redis import asyncio as redis_asyncio
 
-from songlens.core import GRACE_S, ClientCore, RequestOptions
+from songlens.core import GRACE_S, ClientCore, FeaturesOptions, RequestOptions
+from songlens.features import PhotoFeatures
 from songlens.listening import Listening
-from songlens.photo import Photo, goes_as_it_is, photo_content
+from songlens.photo import Photo, StoredPhoto, file_content, goes_as_it_is, photo_content
 from songlens.pipelining import Pipelining
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
+from songlens.tracing import app_trace
 from songlens_shared.address import check_url, resolve_partitions, resolve_url
 from songlens_shared.broker import broker_errors, open_redis, open_redis_asyncio
 from songlens_shared.cluster import is_cluster
@@ -57,7 +59,7 @@ class AsyncClient:
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
         check_url(self._url)
-        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
+        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions), trace=app_trace())
         self._opening = asyncio.Lock()
         self._redis: redis_asyncio.Redis | None = None
         self._pipelining: Pipelining | None = None
@@ -90,6 +92,12 @@ class AsyncClient:
         """As `Client.recommend`."""
         request = await self._request(photo, options)
         return Recommendation.from_reply(await self._run(self._core.recommend(request)))
+
+    async def features(self, photo: StoredPhoto, **options: Unpack[FeaturesOptions]) -> PhotoFeatures:
+        """As `Client.features`."""
+        content = photo if isinstance(photo, bytes) else await asyncio.to_thread(file_content, photo)
+        request = self._core.features_request(content, **options)
+        return PhotoFeatures.from_reply(await self._run(self._core.recommend(request)))
 
     async def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> AsyncHandle:
         """As `Client.submit`."""

@@ -11,11 +11,13 @@ from typing import Any, Self, Unpack
 
 import redis
 
-from songlens.core import GRACE_S, ClientCore, RequestOptions
-from songlens.photo import Photo, photo_content
+from songlens.core import GRACE_S, ClientCore, FeaturesOptions, RequestOptions
+from songlens.features import PhotoFeatures
+from songlens.photo import Photo, StoredPhoto, file_content, photo_content
 from songlens.plans import Command, Get, IsCluster, Listen, LoadFunctions, Pause, Plan, ReadReplies, T
 from songlens.recommendation import Recommendation
 from songlens.replies import Received
+from songlens.tracing import app_trace
 from songlens_shared.address import check_url, resolve_partitions, resolve_url
 from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.cluster import is_cluster
@@ -62,7 +64,7 @@ class Client:
     def __init__(self, url: str | None = None, *, name: str | None = None, partitions: int | None = None) -> None:
         self._url = resolve_url(url)
         check_url(self._url)
-        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions))
+        self._core = ClientCore(name=name, partitions=resolve_partitions(partitions), trace=app_trace())
         self._opening = threading.Lock()
         self._redis: redis.Redis | None = None
         self._turn = threading.Condition()
@@ -95,6 +97,16 @@ class Client:
         """
         request = self._core.request(photo_content(photo), **options)
         return Recommendation.from_reply(self._run(self._core.recommend(request)))
+
+    def features(self, photo: StoredPhoto, **options: Unpack[FeaturesOptions]) -> PhotoFeatures:
+        """Return the feature of a photo as its file is (bytes, a path or a `PhotoUri`; never downsized on the way).
+
+        Options as in `FeaturesOptions`. Its reply is kept for a minute, and `replies` passes over it. Raises what
+        `recommend` raises: `BadRequest` also where the workers have another backbone than the one that is asked for, or
+        a number is too large for float16, and `UnsupportedVersion` where they know no features yet.
+        """
+        request = self._core.features_request(file_content(photo), **options)
+        return PhotoFeatures.from_reply(self._run(self._core.recommend(request)))
 
     def submit(self, photo: Photo, **options: Unpack[RequestOptions]) -> Handle:
         """Queue a photo and return at once; options as in `RequestOptions`.
@@ -129,6 +141,8 @@ class Client:
 
     def replies(self, cursor: str = "0", *, quiet_s: float | None = None) -> Iterator[Received]:
         """Yield every reply to this client past `cursor`; ends after `quiet_s` seconds without one (None: never).
+
+        Features are not among them: they are kept for a minute, for the one who waits.
 
         Raises `ConfigError` for a cursor that is none.
         """

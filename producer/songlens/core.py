@@ -12,6 +12,7 @@ import redis
 from songlens.photo import PhotoUri
 from songlens.plans import Get, IsCluster, Listen, LoadFunctions, Pause, Plan
 from songlens.replies import Channel, Inbox
+from songlens.tracing import Trace, Untraced
 from songlens_shared import functions
 from songlens_shared.broker import BLOCK_MS
 from songlens_shared.codec import decode_reply, encode_reply, encode_request
@@ -24,8 +25,8 @@ from songlens_shared.errors import (
     QueueFull,
     UnknownRequest,
 )
-from songlens_shared.keys import RESULT_TTL_S, PartitionKeys, partition_of
-from songlens_shared.messages import MAX_TTL_MS, Reply, Request, check_name, error_reply
+from songlens_shared.keys import NOTICE, RESULT_TTL_S, PartitionKeys, partition_of
+from songlens_shared.messages import FEATURES, FLOAT32, MAX_TTL_MS, Reply, Request, check_name, error_reply
 from songlens_shared.server import is_missing_function
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -63,7 +64,29 @@ class RequestOptions(TypedDict, total=False):
     """Share of the user's taste in the ranking, 0 to 1, by default what the song workers are set to."""
 
     trace: str | None
-    """W3C traceparent."""
+    """W3C traceparent, by default that of a span which OpenTelemetry makes for the request, where it is set up."""
+
+    timeout_s: float
+    """Seconds allowed from the moment the photo is queued, by default 30."""
+
+
+class FeaturesOptions(TypedDict, total=False):
+    """How a program may ask for a photo's features."""
+
+    id: str | None
+    """Request id, by default a fresh one."""
+
+    backbone: str | None
+    """Fingerprint of the backbone that they must come from, by default whichever the workers have."""
+
+    dtype: str
+    """float32 (default), or float16: half the size, rounded."""
+
+    lane: str
+    """interactive (default) or bulk, as for songs."""
+
+    trace: str | None
+    """W3C traceparent, by default that of a span which OpenTelemetry makes for the request, where it is set up."""
 
     timeout_s: float
     """Seconds allowed from the moment the photo is queued, by default 30."""
@@ -81,10 +104,18 @@ def _unknown(request_id: str) -> UnknownRequest:
 class ClientCore:
     """The plans of every client operation."""
 
-    def __init__(self, *, name: str | None, partitions: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        name: str | None,
+        partitions: int,
+        clock: Callable[[], float] = time.monotonic,
+        trace: Trace = Untraced,
+    ) -> None:
         self.name = check_name("client name", f"client-{new_id()}" if name is None else name)
         self._partitions = [PartitionKeys(partition) for partition in range(partitions)]
         self._clock = clock
+        self._trace = trace
         self._streams = tuple(keys.replies(self.name) for keys in self._partitions)
         self.inbox = Inbox(self._streams)
 
@@ -101,11 +132,18 @@ class ClientCore:
         image, uri = (None, photo.uri) if isinstance(photo, PhotoUri) else (photo, None)
         return Request(id=id, client=self.name, image=image, uri=uri, ttl_ms=round(timeout_s * 1000), **options)
 
+    def features_request(self, photo: bytes | PhotoUri, *, dtype: str = FLOAT32, **options: Any) -> Request:
+        """Return the request for a photo's features; raises `BadRequest` for an option out of bounds."""
+        return self.request(photo, want=FEATURES, features_dtype=dtype, **options)
+
     def submit(self, request: Request) -> Plan[bool]:
         """Queue a request. Returns when it is safely in Redis; raises `QueueFull` when the lane refuses it.
 
         Says whether whoever expected the reply beforehand will hear of it: the request is new, and its reply to come.
         """
+        return self._trace(request).publishing(self._queue)
+
+    def _queue(self, request: Request) -> Plan[bool]:
         call = functions.submit(self._at(request.id), request, encode_request(request))
         try:
             response = yield from self._call(call)
@@ -148,9 +186,11 @@ class ClientCore:
 
     def recommend(self, request: Request) -> Plan[Reply]:
         """Queue a request and wait for its reply; raises what `submit` and `wait` raise."""
+        trace = self._trace(request)
         with self.inbox.expecting(request.id):
-            heard_of = yield from self.submit(request)
-            return (yield from self._wait(request.id, request.ttl_ms / 1000 + GRACE_S, ask=not heard_of))
+            heard_of = yield from trace.publishing(self._queue)
+            wait = self._wait(request.id, request.ttl_ms / 1000 + GRACE_S, ask=not heard_of)
+            return (yield from trace.receiving(wait))
 
     def wait(self, request_id: str, timeout_s: float) -> Plan[Reply]:
         """Wait for the reply to a request of this client; raises `DeadlineExceeded`."""
@@ -212,7 +252,7 @@ class ClientCore:
             if left_ms <= 0:
                 return None
             yield Listen(request_id, streams, left_ms)
-        return decode_reply(payload)
+        return decode_reply(payload) if payload != NOTICE else None  # whoever is told so asks for it
 
     def channel(self, cursor: str, quiet_s: float | None) -> Channel:
         """Return a reader of this client's durable reply channels; raises `ConfigError` for what is no cursor."""

@@ -40,8 +40,10 @@ class PhotoUri:
             )
 
 
-HeldPhoto: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image"
+FilePhoto: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str]"
+HeldPhoto: TypeAlias = "FilePhoto | Image.Image"
 Photo: TypeAlias = "HeldPhoto | PhotoUri"
+StoredPhoto: TypeAlias = "FilePhoto | PhotoUri"
 
 SHORT_SIDE = 320
 """Pixels. The backbones resize to 256 or 298 on the short side before they crop."""
@@ -61,6 +63,25 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
 def photo_content(photo: Photo) -> bytes | PhotoUri:
     """Return what a request carries: an address as it is, or `photo_bytes`, whose errors it raises."""
     return photo if isinstance(photo, PhotoUri) else photo_bytes(photo)
+
+
+def file_content(photo: StoredPhoto) -> bytes | PhotoUri:
+    """Return what a request carries where every byte counts: an address or a file's content as it is.
+
+    Raises `BadImage` for what is no file, and `ImageTooLarge`.
+    """
+    match photo:
+        case PhotoUri():
+            return photo
+        case bytes() | bytearray() | memoryview():
+            content = bytes(photo)
+        case str() | os.PathLike():
+            content = _read(Path(photo))
+        case _:
+            raise BadImage(f"features are those of bytes, a path or a PhotoUri, not of {type(photo).__name__}.")
+    if len(content) > MAX_IMAGE_BYTES:
+        raise ImageTooLarge(f"the photo has {len(content)} bytes; the limit is {MAX_IMAGE_BYTES}. Make it smaller.")
+    return content
 
 
 def goes_as_it_is(photo: Photo) -> TypeGuard[bytes | PhotoUri]:

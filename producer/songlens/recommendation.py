@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from songlens_shared.errors import BadRequest
 from songlens_shared.messages import NeighbourImage, Personal, Reply, Song
 
 
@@ -33,9 +34,11 @@ class Recommendation:
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Recommendation:
-        """Return the recommendation in a reply; raises the reply's typed error where it carries one."""
+        """Return the recommendation in a reply; raises its typed error, or `BadRequest` for features instead."""
         if reply.error is not None:
             raise reply.error.exception()
+        if reply.features is not None:
+            raise BadRequest(f"request {reply.id} asked for features, and has no songs; `Client.features` gives them.")
         return cls(
             id=reply.id,
             model=reply.model or "",

@@ -14,6 +14,7 @@ from songlens.recommendation import Recommendation
 from songlens_shared.broker import BLOCK_MS
 from songlens_shared.codec import decode_reply
 from songlens_shared.errors import ConfigError, RequestError
+from songlens_shared.keys import NOTICE
 from songlens_shared.messages import Reply, error_reply
 from songlens_shared.streams import stream_entries
 
@@ -118,11 +119,15 @@ class Channel:
         self.ended = False
 
     def read(self) -> Plan[list[Received]]:
-        """Return the next replies, waiting a moment for the first. Sets `ended` after `quiet_s` seconds without one."""
+        """Return the next replies, waiting a moment for the first. Sets `ended` after `quiet_s` seconds without one.
+
+        A notice is passed over: what it tells of is kept for a minute, for the one who waits.
+        """
         # Counted from the first read, not from the last reply: what the consumer did in between was not silence.
         since = self._listening_since = self._clock() if self._listening_since is None else self._listening_since
         response = yield from self._read(since)
-        received = [self._received(stream, *entry) for stream, entries in stream_entries(response) for entry in entries]
+        told = [(stream, *entry) for stream, entries in stream_entries(response) for entry in entries]
+        received = [found for entry in told if (found := self._received(*entry)) is not None]
         if received:
             self._listening_since = None
         elif self._quiet_s is not None:
@@ -151,8 +156,10 @@ class Channel:
         left_s = self._quiet_s - (self._clock() - since)
         return min(BLOCK_MS, max(1, int(left_s * 1000)))  # BLOCK 0 would wait for ever
 
-    def _received(self, stream: str, entry_id: bytes, fields: dict[bytes, bytes]) -> Received:
+    def _received(self, stream: str, entry_id: bytes, fields: dict[bytes, bytes]) -> Received | None:
         self._positions[stream] = entry_id.decode()
+        if fields.get(b"m") == NOTICE:
+            return None
         try:
             reply = decode_reply(fields.get(b"m", b""))
         except RequestError as error:

@@ -2,6 +2,9 @@
 
 The address is, in this order: what the caller gives, the environment variable SONGLENS_REDIS_URL, the embedded server
 that `songlens up` is running (it leaves its address in SONGLENS_HOME), redis://localhost:6379.
+
+An address that names a user and no password (redis://USER@HOST:PORT) takes the password from the file that
+SONGLENS_REDIS_PASSWORD_FILE names, so that it stands neither on a command line nor in an environment.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
@@ -19,8 +23,12 @@ from songlens_shared.errors import ConfigError
 
 DEFAULT_URL = "redis://localhost:6379"
 URL_VARIABLE = "SONGLENS_REDIS_URL"
+PASSWORD_FILE_VARIABLE = "SONGLENS_REDIS_PASSWORD_FILE"
 PARTITIONS_VARIABLE = "SONGLENS_PARTITIONS"
 HOME_VARIABLE = "SONGLENS_HOME"
+
+_PASSWORD_CHARACTERS = 1024
+"""More than any password has; a file of more is another one, named by mistake."""
 
 
 def home() -> Path:
@@ -43,8 +51,38 @@ def _embedded_url() -> str | None:
 
 
 def resolve_url(url: str | None = None) -> str:
-    """Return the server's URL by the order in this module's docstring."""
-    return url or os.environ.get(URL_VARIABLE) or _embedded_url() or DEFAULT_URL
+    """Return the server's URL by the order in this module's docstring, with its password.
+
+    Raises `ConfigError` for a password file that holds none.
+    """
+    return with_password(url or os.environ.get(URL_VARIABLE) or _embedded_url() or DEFAULT_URL)
+
+
+def with_password(url: str) -> str:
+    """Return the URL with the password of SONGLENS_REDIS_PASSWORD_FILE, where it names a user and no password.
+
+    Raises `ConfigError` for a file that holds none; its text is in no message.
+    """
+    file = os.environ.get(PASSWORD_FILE_VARIABLE)
+    user = re.match(r"[a-z]+://[^:/?#@]+(?=@)", url)
+    if not file or not user or re.search(r"[?&]password=", url):
+        return url
+    return f"{user[0]}:{quote(_password(file), safe='')}{url[user.end() :]}"
+
+
+def _password(file: str) -> str:
+    try:
+        with Path(file).open(encoding="utf-8", newline="") as opened:
+            password = opened.read(_PASSWORD_CHARACTERS + 2).removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise ConfigError(f"{PASSWORD_FILE_VARIABLE} names {file}, which cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        password = "\ufffd\n"  # as little a password as any other file
+    if not password:
+        raise ConfigError(f"{PASSWORD_FILE_VARIABLE} names {file}, which is empty; write the password into it.")
+    if len(password) > _PASSWORD_CHARACTERS or not password.isprintable():
+        raise ConfigError(f"{PASSWORD_FILE_VARIABLE} names {file}, which must hold one line of text, the password.")
+    return password
 
 
 def resolve_partitions(partitions: int | None = None) -> int:

@@ -12,13 +12,16 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from songlens_shared.address import URL_VARIABLE, is_socket, safe_url, url_errors
+from songlens_shared.address import PASSWORD_FILE_VARIABLE, URL_VARIABLE, is_socket, safe_url, url_errors
 from songlens_shared.cluster import AsyncClusterConnection, ClusterConnection
 from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable
 from songlens_shared.server import NEEDED, is_missing_function
 
 SOCKET_TIMEOUT_S = 5.0
 """redis-py's default. Every blocking read must stay well under it, or a quiet queue looks like a dead server."""
+
+WATCH_TIMEOUT_S = 2.0
+"""For those who tell whether the server answers: Prometheus and a readiness probe do not wait for longer."""
 
 BLOCK_MS = 2000
 """How long one blocking stream read waits."""
@@ -33,28 +36,31 @@ def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.05, cap=1.0)
 
 
-_TCP = {"socket_connect_timeout": SOCKET_TIMEOUT_S, "socket_keepalive": True}
-"""What redis-py knows of connections over a network alone: a socket file cannot be cut off unseen."""
+def _tcp(timeout_s: float) -> dict[str, Any]:
+    """Return what redis-py knows of connections over a network alone: a socket file cannot be cut off unseen."""
+    return {"socket_connect_timeout": timeout_s, "socket_keepalive": True}
 
 
-def _options(url: str, max_connections: int) -> dict[str, Any]:
+def _options(url: str, max_connections: int, timeout_s: float = SOCKET_TIMEOUT_S) -> dict[str, Any]:
     return {
         "max_connections": max_connections,
-        "timeout": SOCKET_TIMEOUT_S,
+        "timeout": timeout_s,
         "health_check_interval": 30,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        **({} if is_socket(url) else _TCP),
+        "socket_timeout": timeout_s,
+        **({} if is_socket(url) else _tcp(timeout_s)),
     }
 
 
-def connect(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.Redis:
+def connect(
+    url: str, *, max_connections: int = 32, retries: int = 3, timeout_s: float = SOCKET_TIMEOUT_S
+) -> redis.Redis:
     """Return a client of one server, with a bounded, blocking pool; connects on first use.
 
     Raises `ConfigError` for a URL that names no server.
     """
     with url_errors(url):
         retry = Retry(_backoff(), retries, _RETRIED)
-        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(url, max_connections))
+        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(url, max_connections, timeout_s))
     return redis.Redis.from_pool(pool)
 
 
@@ -71,13 +77,15 @@ def connect_asyncio(url: str, *, max_connections: int = 32, retries: int = 3) ->
     return redis_asyncio.Redis.from_pool(pool)
 
 
-def open_redis(url: str, *, max_connections: int = 32, retries: int = 3) -> redis.Redis:
+def open_redis(
+    url: str, *, max_connections: int = 32, retries: int = 3, timeout_s: float = SOCKET_TIMEOUT_S
+) -> redis.Redis:
     """Connect at once, and return a client of the server or, where it belongs to a Redis Cluster, of all its nodes.
 
     The latter has the methods of the former. Raises `ConfigError` for a URL that names no server, and what redis-py
     raises for one that cannot be reached: see `broker_errors`.
     """
-    server = connect(url, max_connections=max_connections, retries=retries)
+    server = connect(url, max_connections=max_connections, retries=retries, timeout_s=timeout_s)
     try:
         clustered = _in_cluster_mode(server.execute_command("HELLO"))  # type: ignore[no-untyped-call]
     except BaseException:
@@ -92,10 +100,10 @@ def open_redis(url: str, *, max_connections: int = 32, retries: int = 3) -> redi
             url=url,
             retry=Retry(_backoff(), retries, _RETRIED),
             connection_pool_class=redis.BlockingConnectionPool,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            **_TCP,
+            socket_timeout=timeout_s,
+            **_tcp(timeout_s),
             max_connections=max_connections,
-            timeout=SOCKET_TIMEOUT_S,
+            timeout=timeout_s,
         ),
     )
 
@@ -115,8 +123,14 @@ async def open_redis_asyncio(url: str, *, max_connections: int = 32, retries: in
     await server.aclose()
     retry = AsyncRetry(_backoff(), retries, _RETRIED)
     cluster = AsyncClusterConnection.from_url(
-        url, retry=retry, socket_timeout=SOCKET_TIMEOUT_S, **_TCP, max_connections=max_connections
+        url, retry=retry, socket_timeout=SOCKET_TIMEOUT_S, **_tcp(SOCKET_TIMEOUT_S), max_connections=max_connections
     )
+    # redis-py would do so for the first command. Where many come first at once, it cuts off connections of its own.
+    try:
+        await cluster.initialize()
+    except BaseException:
+        await cluster.aclose()
+        raise
     return cast(redis_asyncio.Redis, cluster)
 
 
@@ -136,7 +150,8 @@ def broker_errors(url: str) -> Iterator[None]:
         yield
     except redis.AuthenticationError as error:
         raise BrokerUnavailable(
-            f"{safe_url(url)} refuses the user name or password: {error}. Give both in {URL_VARIABLE} or --redis."
+            f"{safe_url(url)} refuses the user name or password: {error}. Give both in {URL_VARIABLE} or --redis, "
+            f"or only the user there and the password in the file that {PASSWORD_FILE_VARIABLE} names."
         ) from error
     except redis.exceptions.NoPermissionError as error:
         raise BrokerUnavailable(f"{safe_url(url)} forbids a needed command: {error}. See ops/redis.") from error

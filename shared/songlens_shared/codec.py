@@ -14,10 +14,14 @@ from typing import Any
 
 import msgpack
 
-from songlens_shared.errors import BadRequest, UnsupportedVersion
+from songlens_shared.errors import BadRequest, RequestError, UnsupportedVersion
+from songlens_shared.keys import INTERACTIVE
 from songlens_shared.messages import (
+    FLOAT32,
     PROTOCOL_VERSION,
+    SONGS,
     Failure,
+    FeatureData,
     Hits,
     NeighbourImage,
     Personal,
@@ -107,10 +111,21 @@ def _if_true(value: bool) -> bool | None:
 def encode_request(request: Request) -> bytes:
     """Return the msgpack map of a request."""
     # Not asdict(): that copies the image.
-    return _pack(_without_none({name: getattr(request, name) for name in _REQUEST_DEFAULTS}))
+    return _pack({name: value for name in _REQUEST_DEFAULTS if (value := getattr(request, name)) != _UNSENT[name]})
 
 
 _REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}
+# Not written where they are the default: an earlier release gets the messages that it knows.
+_UNSENT = dict.fromkeys(_REQUEST_DEFAULTS) | {"want": SONGS, "features_dtype": FLOAT32}
+
+
+def trace_of(payload: bytes) -> str | None:
+    """Return the traceparent that a request or hits carry, or None where there is none to be read; raises nothing."""
+    try:
+        trace: str | None = _take(_unpack(payload), "trace", str, None)
+    except RequestError:
+        return None
+    return trace
 
 
 def decode_request(payload: bytes) -> Request:
@@ -133,6 +148,9 @@ def decode_request(payload: bytes) -> Request:
         user_weight=option("user_weight", float),
         ttl_ms=option("ttl_ms", int),
         trace=option("trace", str),
+        want=option("want", str),
+        backbone=option("backbone", str),
+        features_dtype=option("features_dtype", str),
     )
 
 
@@ -168,6 +186,7 @@ def encode_hits(hits: Hits) -> bytes:
     message["images"] = [_encode_image(image) for image in hits.images]
     message["timings_ms"] = dict(hits.timings_ms)
     message["cached"] = _if_true(hits.cached)
+    message["lane"] = None if hits.lane == INTERACTIVE else hits.lane
     return _pack(_without_none(message))
 
 
@@ -187,6 +206,7 @@ def decode_hits(payload: bytes) -> Hits:
         user_weight=_take(message, "user_weight", float, None),
         trace=_take(message, "trace", str, None),
         cached=_take(message, "cached", bool, False),
+        lane=_take(message, "lane", str, INTERACTIVE),
     )
 
 
@@ -213,6 +233,8 @@ def encode_reply(reply: Reply) -> bytes:
     }
     if reply.error is not None:
         message["error"] = asdict(reply.error)
+    elif reply.features is not None:
+        message["features"] = asdict(reply.features)
     else:
         message["songs"] = [_encode_song(song) for song in reply.songs]
         message["images"] = [_encode_image(image) for image in reply.images]
@@ -245,6 +267,7 @@ def decode_reply(payload: bytes) -> Reply:
         raise BadRequest(f"the field 'status' must be 'ok' or 'error', not {shown(status)}.")
     failure = _take(message, "error", dict, None)
     personal = _take(message, "personal", dict, None)
+    features = _take(message, "features", dict, None)
     if (failure is None) != (status == "ok"):
         raise BadRequest("a reply has the field 'error' exactly when its status is 'error'.")
     return Reply(
@@ -257,11 +280,21 @@ def decode_reply(payload: bytes) -> Reply:
         personal=None if personal is None else _decode_personal(personal),
         cached=_take(message, "cached", bool, False),
         error=None if failure is None else _decode_failure(failure),
+        features=None if features is None else _decode_features(features),
     )
 
 
 def _decode_personal(message: Mapping[str, Any]) -> Personal:
     return Personal(user_weight=_take(message, "user_weight", float), known=_take(message, "known", bool))
+
+
+def _decode_features(message: Mapping[str, Any]) -> FeatureData:
+    return FeatureData(
+        dtype=_take(message, "dtype", str),
+        dimensions=_take(message, "dimensions", int),
+        data=_take(message, "data", bytes),
+        backbone=_take(message, "backbone", str),
+    )
 
 
 def _decode_failure(message: Mapping[str, Any]) -> Failure:

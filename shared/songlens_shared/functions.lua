@@ -1,4 +1,5 @@
 #!lua name=songlens
+-- revision 1
 
 -- The atomic steps of a request's life. Any language calls them with FCALL; docs/protocol.md gives keys and arguments.
 -- All keys of one call carry the same hash tag. Every step that ends an entry acknowledges and deletes it in the
@@ -38,7 +39,11 @@ end
 local function check_stream(key) redis.call('XLEN', key) end
 local function check_string(key) redis.call('STRLEN', key) end
 
-local function can_be_stream(key) return key and type(redis.pcall('XLEN', key)) == 'number' end
+-- Its length, or nil for a key that is missing here, or that holds something else.
+local function stream_length(key)
+    local length = key and redis.pcall('XLEN', key)
+    return type(length) == 'number' and length or nil
+end
 
 -- The same for the stream at position `i`, whose payload bytes are counted by the next key.
 local function check_counted(keys, i)
@@ -101,6 +106,17 @@ local function trim_by_age(stream, kept_s)
     redis.call('XTRIM', stream, 'MINID', string.format('%d', server_ms() - tonumber(kept_s) * 1000))
 end
 
+-- Adds a reply, and counts those that a full channel loses before their time: whoever reads it is as far behind.
+local function tell(replies, id, told, replies_max)
+    local before = stream_length(replies)
+    if not before then return false end
+    redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', told)
+    local partition = before >= tonumber(replies_max) and string.match(replies, '^[^}]*}')
+    local lost = partition and before + 1 - redis.call('XLEN', replies) or 0
+    if lost > 0 then redis.pcall('INCRBY', partition .. ':trimmed', lost) end -- never worth a reply
+    return true
+end
+
 -- Notes a request under its user, for as long as anything of it may be kept. Called before anything else is written,
 -- for it fails where the key is something else.
 local function note(user, id, client, now, kept_ms)
@@ -109,16 +125,17 @@ local function note(user, id, client, now, kept_ms)
     if redis.call('PTTL', user) < kept_ms then redis.call('PEXPIRE', user, kept_ms) end
 end
 
--- Stores the one reply of a request and tells its client. A client whose channel is no stream can still fetch it by id.
-local function answer(result, replies, channel, id, reply, result_ttl_s, replies_ttl_s, replies_max)
+-- Stores the one reply of a request and tells its client: by the reply itself, or by a notice that it is there. A client
+-- whose channel is no stream can still fetch it by id.
+local function answer(result, replies, channel, id, reply, result_ttl_s, replies_ttl_s, replies_max, notice)
+    local told = notice or reply
     if redis.call('STRLEN', result) > 0 then return 0 end
     redis.call('SET', result, reply, 'EX', result_ttl_s)
-    if can_be_stream(replies) then
-        redis.call('XADD', replies, 'MAXLEN', '~', replies_max, '*', 'id', id, 'm', reply)
+    if tell(replies, id, told, replies_max) then
         trim_by_age(replies, replies_ttl_s)
         redis.call('EXPIRE', replies, replies_ttl_s)
     end
-    redis.call('SPUBLISH', channel, reply)
+    redis.call('SPUBLISH', channel, told)
     return 1
 end
 
@@ -187,17 +204,18 @@ local function check_answer(keys, args)
 end
 
 -- KEYS: source stream, its byte counter, result, replies, place (optional)
--- ARGV: group, entry, source payload bytes, id, reply channel, reply, result_ttl_s, replies_ttl_s, replies_max
+-- ARGV: group, entry, source payload bytes, id, reply channel, reply, result_ttl_s, replies_ttl_s, replies_max,
+--       notice (optional: what the client is told instead of the reply)
 -- Returns 1 when this reply was stored, 0 where the request had been answered or handed over before.
 local function finish(keys, args)
     check_answer(keys, args)
     if not take_off(keys[1], args[1], args[2], tonumber(args[3])) then return 0 end
     if keys[5] then redis.call('DEL', keys[5]) end
-    return answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9])
+    return answer(keys[3], keys[4], args[5], args[4], args[6], args[7], args[8], args[9], args[10])
 end
 
 -- KEYS: source stream, its byte counter, result, replies, dead stream, place (optional)
--- ARGV: as finish, then: client, deadline ms, stage, error, deliveries, dead_max, source payload, dead_ttl_s (optional)
+-- ARGV: as finish without the notice, then: client, deadline ms, stage, error, deliveries, dead_max, source payload, dead_ttl_s (optional)
 -- Returns 1 when the entry became a dead letter.
 local function bury(keys, args)
     check_answer(keys, args)

@@ -55,6 +55,11 @@ class Delivery:
         """Redis server time at which the entry was written: the first half of a stream id."""
         return int(self.entry_id.split(b"-", 1)[0])
 
+    @property
+    def lane(self) -> str:
+        """The lane of the stream in which the entry lies."""
+        return self.keys.lane_of(self.stream)
+
     def _source(self) -> tuple[str, str]:
         return self.stream, self.keys.bytes_of(self.stream)
 
@@ -107,7 +112,9 @@ def hand_over(delivery: Delivery, next_stream: str, payload: bytes) -> Call:
     )
 
 
-def _answer(delivery: Delivery, reply: bytes) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+def _answer(
+    delivery: Delivery, reply: bytes, *, result_ttl_s: int = keys.RESULT_TTL_S
+) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
     at = delivery.keys
     return (
         (*delivery._source(), at.result(delivery.request_id), at.replies(delivery.client)),
@@ -116,7 +123,7 @@ def _answer(delivery: Delivery, reply: bytes) -> tuple[tuple[str, ...], tuple[Ar
             delivery.request_id,
             at.reply_channel(delivery.client),
             reply,
-            keys.RESULT_TTL_S,
+            result_ttl_s,
             keys.REPLIES_TTL_S,
             keys.REPLIES_MAX_LENGTH,
         ),
@@ -127,6 +134,17 @@ def finish(delivery: Delivery, reply: bytes) -> Call:
     """Store and publish the one reply, and end the entry."""
     answer_keys, answer_args = _answer(delivery, reply)
     return Call("songlens_finish", (*answer_keys, delivery.keys.place(delivery.request_id)), answer_args)
+
+
+def finish_with_notice(delivery: Delivery, reply: bytes) -> Call:
+    """Store the one reply for a short while, tell the client that it is there, and end the entry.
+
+    For a reply too large to be kept in a reply channel for a day.
+    """
+    answer_keys, answer_args = _answer(delivery, reply, result_ttl_s=keys.FEATURES_TTL_S)
+    return Call(
+        "songlens_finish", (*answer_keys, delivery.keys.place(delivery.request_id)), (*answer_args, keys.NOTICE)
+    )
 
 
 def bury(

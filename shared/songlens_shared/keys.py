@@ -23,11 +23,17 @@ SONGS_GROUP = "songs"
 RESULT_TTL_S = 3600
 """How long a reply can be fetched by request id."""
 
+FEATURES_TTL_S = 60
+"""The same for a reply with features: sixteen kilobytes that somebody waits for and takes away."""
+
 REPLIES_TTL_S = 24 * 3600
 """How long a reply is kept in its channel; those that are older go when the next one comes, the last with the key."""
 
 REPLIES_MAX_LENGTH = 10_000
 """A reply channel is trimmed to about this many replies."""
+
+NOTICE = b""
+"""What a reply channel holds instead of a reply that is to be taken from its result."""
 
 DEAD_MAX_LENGTH = 10_000
 """The dead-letter stream is trimmed to about this many entries."""
@@ -54,6 +60,18 @@ EVERY_REPLIES = f"{NAMESPACE}:{{*}}:replies:*"
 EVERY_USER_VECTORS = f"{NAMESPACE}:model:*:ne:users:*"
 """Pattern of the user vectors of every version, also of one whose publishing broke off."""
 
+WORKERS = f"{NAMESPACE}:workers"
+"""Hash: `STAGE CONSUMER` -> JSON of what the worker tells of itself, for `songlens top`."""
+
+BATCHES = f"{NAMESPACE}:batches"
+"""Sorted set: the batches that Redis remembers, by the ms at which they were submitted."""
+
+JOB_SECONDS = f"{NAMESPACE}:batch:job-seconds"
+"""Hash: `KIND OUTCOME BOUND` -> jobs that took so long, and `KIND OUTCOME sum` -> their seconds."""
+
+BATCH_TTL_S = 30 * 24 * 3600
+"""How long Redis remembers a batch after its last step; its folder holds all that matters."""
+
 LIBRARY = "songlens"
 """The name of the Redis Functions library in functions.lua."""
 
@@ -61,6 +79,11 @@ LIBRARY = "songlens"
 def partition_of(request_id: str, partitions: int) -> int:
     """Return the partition of a request: crc16(id) mod partitions (the CRC of Redis Cluster, XMODEM)."""
     return binascii.crc_hqx(request_id.encode(), 0) % partitions
+
+
+def stream_name(stream: str) -> str:
+    """Return the name of a partition's stream without the partition, such as `requests:bulk` or `hits`."""
+    return stream.split(":", 2)[2]
 
 
 def user_digest(user_id: str) -> str:
@@ -96,6 +119,11 @@ class PartitionKeys:
         return self._key("dead")
 
     @property
+    def trimmed(self) -> str:
+        """Counter of replies that full reply channels lost before their time, read or not."""
+        return self._key("trimmed")
+
+    @property
     def limits(self) -> str:
         """Hash of the lanes' depth and byte limits, read by the submit function."""
         return self._key("limits")
@@ -124,6 +152,26 @@ class PartitionKeys:
     def bytes_of(stream: str) -> str:
         """Counter of payload bytes that wait or are in flight in a stream."""
         return f"{stream}:bytes"
+
+
+@dataclass(frozen=True)
+class BatchKeys:
+    """The keys of one batch, in the Redis of the jobs."""
+
+    batch: str
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((NAMESPACE, "batch", self.batch, *parts))
+
+    @property
+    def state(self) -> str:
+        """Hash: out, source, state, why, shards, images, submitted_ms, begun_ms, ended_ms, changes."""
+        return self._key("state")
+
+    @property
+    def shards(self) -> str:
+        """Hash of shard number -> JSON of how far it is."""
+        return self._key("shards")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ with test vectors for other languages: docs/protocol.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,18 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "ttl_ms": (1, MAX_TTL_MS),
 }
 """Least and greatest value of each request option."""
+
+SONGS = "songs"
+FEATURES = "features"
+WANTS = (SONGS, FEATURES)
+"""What a request may want for its photo."""
+
+FLOAT32 = "float32"
+FLOAT16 = "float16"
+FEATURE_BYTES: Mapping[str, int] = {FLOAT32: 4, FLOAT16: 2}
+"""Bytes of one number of a feature, by dtype."""
+
+DTYPES = tuple(FEATURE_BYTES)
 
 _NAME = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
@@ -65,6 +77,11 @@ def _check_user_weight(value: float | None) -> None:
         raise BadRequest(f"user_weight must be a number between 0 and 1; got {shown(value)}.")
 
 
+def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise BadRequest(f"unknown {name} {shown(value)}; use one of: {', '.join(choices)}.")
+
+
 def _check_text(name: str, value: str | None) -> None:
     if value is None:
         return
@@ -80,7 +97,7 @@ def _check_text(name: str, value: str | None) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One photo that wants songs.
+    """One photo that wants songs, or its features.
 
     Raises `BadRequest` for a value out of its published bounds, and `ImageTooLarge` for too large a photo.
     """
@@ -112,16 +129,27 @@ class Request:
     """Time allowed, counted by the Redis server's clock from the moment it is queued."""
 
     trace: str | None = None
-    """W3C traceparent, carried through every stage."""
+    """W3C traceparent. A stage that traces hands over its own span's."""
+
+    want: str = SONGS
+    """songs, or features: the vision stage then answers with the photo's feature, and nothing is searched."""
+
+    backbone: str | None = None
+    """Fingerprint of the backbone that features must come from; None takes whichever the workers have. Without
+    features wanted it means nothing, as `features_dtype`."""
+
+    features_dtype: str = FLOAT32
+    """float32 or float16, of half the size and rounded."""
 
     def __post_init__(self) -> None:
         check_name("id", self.id)
         check_name("client", self.client)
-        if self.lane not in LANES:
-            raise BadRequest(f"unknown lane {shown(self.lane)}; use one of: {', '.join(LANES)}.")
+        _check_choice("lane", self.lane, LANES)
+        _check_choice("want", self.want, WANTS)
+        _check_choice("features_dtype", self.features_dtype, DTYPES)
         for name in BOUNDS:
             _check_number(name, getattr(self, name))
-        for name in ("uri", "user", "trace"):
+        for name in ("uri", "user", "trace", "backbone"):
             _check_text(name, getattr(self, name))
         _check_user_weight(self.user_weight)
         if (self.image is None) == (self.uri is None):
@@ -179,10 +207,14 @@ class Hits:
     cached: bool = False
     """The vision worker knew these bytes: it neither decoded nor embedded them."""
 
+    lane: str = INTERACTIVE
+    """The request's. Metrics tell times by it; the stream of hits has no lanes."""
+
     def __post_init__(self) -> None:
         for name in ("top_k", "songs_per_image"):
             _check_number(name, getattr(self, name))
         _check_user_weight(self.user_weight)
+        _check_choice("lane", self.lane, LANES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,8 +260,32 @@ class Personal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureData:
+    """The feature of one photo, as it travels. Raises `BadRequest` where the parts do not go together."""
+
+    dtype: str
+    """float32 or float16."""
+
+    dimensions: int
+    """D, how many numbers there are."""
+
+    data: bytes = field(repr=False)
+    """D numbers, little-endian. Never shown: they tell what is on the photo."""
+
+    backbone: str
+    """Fingerprint of the backbone that made it. Features of different backbones cannot be compared."""
+
+    def __post_init__(self) -> None:
+        _check_choice("dtype", self.dtype, DTYPES)
+        if self.dimensions < 1 or len(self.data) != self.dimensions * FEATURE_BYTES[self.dtype]:
+            raise BadRequest(
+                f"data of {len(self.data)} bytes are not {shown(self.dimensions)} numbers of {self.dtype}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why a request got no songs."""
+    """Why a request got nothing."""
 
     code: str
     message: str
@@ -259,6 +315,8 @@ class Reply:
     """The images come from a vision worker's content cache: the same bytes had been searched in this model version."""
 
     error: Failure | None = None
+    features: FeatureData | None = None
+    """There when the request wanted them, instead of songs and images; `timings_ms` has queue, decode, embed, total."""
 
 
 def error_reply(request_id: str, error: RequestError) -> Reply:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from guarded_server import PASSWORD, USERS, address, guard
 from rq import Queue, SimpleWorker
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
@@ -26,26 +27,16 @@ from songlens_workers.embedded import EmbeddedBroker
 
 from .conftest import START_LIMIT_S, Model, songlens
 
-USERS = Path(__file__).parents[2] / "ops" / "redis" / "users.acl"
-PASSWORD = "a password / with # signs"
 AT = PartitionKeys()
-ROLES = ("client", "vision", "songs", "jobs", "operator", "metrics")
+ROLES = ("client", "vision", "songs", "jobs", "operator", "metrics", "dashboard")
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, redis_server: Path | None) -> Iterator[EmbeddedBroker]:
     """A server with the users of the file, each with a password. The default user stays, for the tests' own use."""
     with EmbeddedBroker(tmp_path_factory.mktemp("guarded"), persistent=False, binary=redis_server) as broker:
-        with connect(broker.url) as connection:
-            for line in USERS.read_text("utf-8").splitlines():
-                _, name, *rules = line.split()
-                if name != "default":
-                    connection.execute_command("ACL", "SETUSER", name, *rules, f">{PASSWORD}")
+        guard(broker)
         yield broker
-
-
-def address(broker: EmbeddedBroker, role: str) -> str:
-    return broker.url.replace("redis://", f"redis://songlens-{role}:{quote(PASSWORD, safe='')}@")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +104,8 @@ def test_jobs_run_and_send_photos(guarded: EmbeddedBroker, workers: list[Path], 
     with Client(url) as client:
         photo = next((model.catalogue / "images").rglob("*.jpg"))
         assert len(client.recommend(photo, lane="bulk", timeout_s=START_LIMIT_S).songs) == 10
+        fingerprint = model.built.manifest.backbone.fingerprint
+        assert client.features(photo, backbone=fingerprint, lane="bulk").model == model.version
 
 
 def test_a_waiting_request_is_cancelled_by_its_client(guarded: EmbeddedBroker, workers: list[Path]) -> None:
@@ -157,6 +150,10 @@ FORBIDDEN: dict[str, list[tuple[Any, ...]]] = {
         ("XREADGROUP", "GROUP", "vision", "me", "STREAMS", AT.requests("bulk"), ">"),
         ("XRANGE", AT.dead, "-", "+"),
         ("HGETALL", "sl:users:forgets"),
+        ("HSET", AT.limits, "bulk.depth", "1000000"),
+        ("ZRANGE", AT.user("u"), "0", "-1"),
+        ("SCAN", "0"),
+        ("CLIENT", "LIST"),
         ("SADD", "sl:users:forgotten", "u"),
         ("FUNCTION", "LOAD", "x"),
         ("GET", "another:app"),
@@ -170,6 +167,16 @@ FORBIDDEN: dict[str, list[tuple[Any, ...]]] = {
         ("ZRANGE", AT.user("u"), "0", "-1"),
         ("XADD", AT.requests("bulk"), "*", "m", "x"),
         ("FCALL", "songlens_replay", "0"),
+    ],
+    "dashboard": [
+        ("LPUSH", "rq:queue:songlens-batch", "job"),
+        ("RENAME", "rq:queue:songlens-batch", "rq:queue:other"),
+        ("ZREM", "rq:failed:songlens-batch", "job"),
+        ("HSET", "rq:job:x", "data", "x"),
+        ("DEL", "rq:job:x"),
+        ("XRANGE", AT.requests("bulk"), "-", "+"),
+        ("GET", AT.result("r1")),
+        ("HGETALL", "sl:batch:b"),
     ],
 }
 FOR_NOBODY: list[tuple[Any, ...]] = [

@@ -12,28 +12,13 @@ from typing import Any
 import pytest
 import redis
 from chaos_fleet import Account, Fleet, Load, left_over, without
+from mortal_broker import MortalBroker
 
 from songlens_shared.broker import connect
 from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 
 SETTINGS = {"heartbeat_ms": 300, "takeover_ms": 1500, "max_deliveries": 50}
-
-
-class MortalBroker(EmbeddedBroker):
-    """A server with an append-only file, which can be killed and started again on the same port."""
-
-    def __init__(self, folder: Path, *, binary: Path | None, fsync: str = "everysec", persistent: bool = True) -> None:
-        super().__init__(folder, binary=binary, persistent=persistent)
-        self._fsync = fsync
-
-    def _arguments(self) -> list[str]:
-        return [*super()._arguments(), "--appendfsync", self._fsync]
-
-    def die(self) -> None:
-        """End it without warning."""
-        os.kill(self.pid, signal.SIGKILL)
-        self.stop()
 
 
 @pytest.fixture(params=["always", "everysec"])

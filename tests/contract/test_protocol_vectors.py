@@ -19,9 +19,12 @@ from songlens_shared.functions import Call, Delivery
 from songlens_shared.keys import LANES, ModelKeys, PartitionKeys, partition_of
 from songlens_shared.messages import (
     BOUNDS,
+    DTYPES,
     MAX_IMAGE_BYTES,
     MAX_TEXT_BYTES,
+    WANTS,
     Failure,
+    FeatureData,
     Hits,
     NeighbourImage,
     Personal,
@@ -33,7 +36,16 @@ from songlens_shared.messages import (
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 VECTORS = json.loads(Path(__file__).with_name("protocol_vectors.json").read_text(encoding="utf-8"))
-QUOTED = ("request", "request-least", "hits", "reply-ok", "reply-cached", "reply-error")
+QUOTED = (
+    "request",
+    "request-least",
+    "request-features",
+    "hits",
+    "reply-ok",
+    "reply-cached",
+    "reply-features",
+    "reply-error",
+)
 
 Codec = tuple[Callable[[Any], bytes], Callable[[bytes], Any]]
 CODECS: dict[str, Codec] = {
@@ -74,7 +86,8 @@ def expected(kind: str, message: dict[str, Any]) -> Any:
     songs = tuple(build(Song, song, via=Via(**song["via"])) for song in message.get("songs", ()))
     error = Failure(**message["error"]) if "error" in message else None
     personal = Personal(**message["personal"]) if "personal" in message else None
-    return build(Reply, message, images=images, songs=songs, error=error, personal=personal)
+    features = FeatureData(**message["features"]) if "features" in message else None
+    return build(Reply, message, images=images, songs=songs, error=error, personal=personal, features=features)
 
 
 @pytest.mark.parametrize("vector", named(VECTORS["messages"]))
@@ -185,7 +198,7 @@ def names(kind: type) -> list[str]:
 )
 def test_page_lists_every_field(heading: str, kind: type) -> None:
     """Each message's table has every field of the message, and no other."""
-    inner = {"Hits": ["keyword", *names(NeighbourImage)], "Reply": names(Song)}.get(heading, [])
+    inner = {"Hits": ["keyword", *names(NeighbourImage)], "Reply": [*names(Song), *names(FeatureData)]}.get(heading, [])
     assert sorted(field_names(heading)) == sorted(["v", *names(kind), *inner])
     for map_ in (Via, Personal):
         assert set(names(map_)) <= set(re.findall(r"`(\w+)`", section("Reply")))
@@ -201,6 +214,9 @@ def test_page_gives_bounds_and_defaults() -> None:
     assert f"up to {MAX_TEXT_BYTES:,} bytes" in table["user"][2]
     assert table["user_weight"][2] == "0 to 1"
     assert table["lane"][2:4] == [", ".join(f"`{lane}`" for lane in LANES), f"`{defaults['lane']}`"]
+    assert table["want"][2:4] == [", ".join(f"`{want}`" for want in WANTS), f"`{defaults['want']}`"]
+    dtypes = ", ".join(f"`{dtype}`" for dtype in DTYPES)
+    assert table["features_dtype"][2:4] == [dtypes, f"`{defaults['features_dtype']}`"]
 
 
 def test_page_lists_every_error_code() -> None:
@@ -217,12 +233,14 @@ def test_page_lists_every_key() -> None:
         at.hits,
         at.bytes_of(at.hits),
         at.dead,
+        at.trimmed,
         at.limits,
         at.result("ID"),
         at.place("ID"),
         at.user("ID").replace(keys.user_digest("ID"), "DIGEST"),
         at.replies("CLIENT"),
         at.reply_channel("CLIENT"),
+        keys.WORKERS,
         keys.MODEL_CURRENT,
         keys.MODEL_PREVIOUS,
         keys.MODEL_VERSIONS,
@@ -234,7 +252,12 @@ def test_page_lists_every_key() -> None:
     text = section("Keys")
     listed = {name for row in rows(text) for name in re.findall(r"`(sl:[^`]+)`", row[0])}
     assert listed == {key.replace("{0}", "{P}") for key in made}
-    for number in (keys.RESULT_TTL_S, f"{keys.REPLIES_TTL_S:,}", f"{keys.REPLIES_MAX_LENGTH:,}"):
+    for number in (
+        keys.RESULT_TTL_S,
+        f"{keys.FEATURES_TTL_S} s",
+        f"{keys.REPLIES_TTL_S:,}",
+        f"{keys.REPLIES_MAX_LENGTH:,}",
+    ):
         assert str(number) in text
 
 
@@ -252,7 +275,7 @@ DELIVERY = Delivery(
 CALLS = [
     functions.submit(AT, Request(id="id", client="client", image=b"x", user="somebody"), b"payload"),
     functions.hand_over(DELIVERY, AT.hits, b"payload"),
-    functions.finish(DELIVERY, b"reply"),
+    functions.finish_with_notice(DELIVERY, b"reply"),
     functions.bury(DELIVERY, b"reply", stage="vision", error="why"),
     functions.cancel(AT, "id", b"reply", seen=(AT.hits, b"1-0")),
     functions.replay(AT, b"1-0", {b"source": DELIVERY.stream.encode(), b"id": b"id"}, ttl_ms=1, user="somebody"),

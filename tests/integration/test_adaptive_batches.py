@@ -114,6 +114,17 @@ def test_bulk_goes_on_behind_a_queue_of_interactive(connection: redis.Redis, bro
     assert_nothing_is_left(connection)
 
 
+def test_a_long_queue_of_interactive_makes_larger_batches(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """Photos that wait for seconds anyhow are run in batches that take longer than the target, and so sooner."""
+    stage = SlowStage()
+    fill(connection, interactive=120)
+    with running(stage, broker.url, **TARGETS):
+        wait_for_replies(connection, 120)
+    assert max(map(len, stage.batches)) >= 8
+    assert max(map(len, stage.batches[:3])) <= 4
+    assert_nothing_is_left(connection)
+
+
 def test_a_batch_that_fails_teaches_nothing(connection: redis.Redis, broker: EmbeddedBroker) -> None:
     """One that raises at once would make the device look quick."""
     stage = SlowStage()

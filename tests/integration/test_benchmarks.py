@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from songlens_benchmarks import latency, peer_rq, start, system
+from songlens_benchmarks import batch, latency, peer_rq, start, system
 from songlens_benchmarks.catalogue import benchmark
 from songlens_benchmarks.cpu_times import KNOWN, cpu_seconds
 from songlens_benchmarks.device import NO_DEVICE, Device
@@ -35,7 +35,9 @@ LOADS: dict[str, Callable[[Call], Awaitable[Served]]] = {
 needs_proc = pytest.mark.skipif(not KNOWN, reason="processor times and children are read from /proc")
 
 
-@pytest.mark.parametrize("name", ["codec", "decode", "functions", "overhead", "scaling"])
+@pytest.mark.parametrize(
+    "name", ["batch_plan", "codec", "decode", "footprint", "functions", "overhead", "scaling", "watching"]
+)
 def test_a_benchmark_yields_figures(name: str) -> None:
     """Each row has a name of its own, a figure and a unit, and something is compared."""
     rows = list(benchmark(name).run(TINY))
@@ -44,12 +46,13 @@ def test_a_benchmark_yields_figures(name: str) -> None:
     assert any(row.limit or row.baseline for row in rows)
 
 
-@pytest.mark.parametrize("name", ["latency", "start", "system"])
+@pytest.mark.parametrize("name", ["batch", "latency", "start", "system"])
 def test_a_benchmark_of_real_workers_yields_figures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the tests' tiny backbone: photos go through the real stages, and none comes from the content cache."""
     for module in (start, system):
         monkeypatch.setattr(module, "BACKBONES", ("tiny",))
     monkeypatch.setattr(latency, "BACKBONE", "tiny")
+    monkeypatch.setattr(batch, "PHOTOS", {"tiny": 48})
     rows = list(benchmark(name).run(TINY))
     assert len({row.what for row in rows}) == len(rows) > 0
     assert rows[0].value > 0

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 import redis
@@ -88,6 +89,33 @@ def test_nothing_queued_before_the_group_is_passed_over(connection: redis.Redis)
     claims.ensure_groups()
     assert [delivery.request_id for delivery in claims.claim(10, 0)] == ["r0000", "r0001", "r0002"]
     assert claims.claim(10, 0) == []
+
+
+def reads(connection: redis.Redis) -> int:
+    """Return how often entries were asked for so far."""
+    counted = connection.info("commandstats").get("cmdstat_xreadgroup", {"calls": 0})
+    return int(counted["calls"])
+
+
+def test_a_claim_is_one_round_trip_while_nothing_is_left_behind(connection: redis.Redis) -> None:
+    """Who has taken all that there was waits for both lanes at once, and takes what has come meanwhile; who has left
+    something looks at interactive first, so that the order of the lanes holds."""
+    claims, numbers = claims_of(connection), iter(range(100))
+
+    def come(of_each: int) -> None:
+        for number in islice(numbers, of_each):
+            submit(connection, number)
+            submit(connection, 5000 + number, lane=BULK)
+
+    come(1)
+    assert lanes(claims.claim(10, 100)) == {"interactive": 1, "bulk": 1}
+    come(2)
+    before = reads(connection)
+    assert lanes(claims.claim(10, 100)) == {"interactive": 2, "bulk": 2}
+    assert reads(connection) - before == 1
+    come(20)
+    assert lanes(claims.claim(10, 100)) == {"interactive": 5, "bulk": 5}, "the wait"
+    assert lanes(claims.claim(10, 100))["interactive"] >= 7, "and then the order"
 
 
 def test_each_entry_goes_to_one_consumer(connection: redis.Redis) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_worker import FakeWorker, create_groups, delivery_of, one_song
+from fake_worker import FakeWorker, create_groups, delivery_of, one_song, two_features
 
 from songlens import (
     AsyncClient,
@@ -33,6 +34,7 @@ from songlens import (
     QueueFull,
     RequestError,
     UnknownRequest,
+    UnsupportedVersion,
 )
 from songlens_shared import functions
 from songlens_shared.broker import SOCKET_TIMEOUT_S, connect
@@ -107,6 +109,46 @@ async def test_recommend(make: Make, worker: FakeWorker) -> None:
     assert [song.id for song in recommendation.songs] == [f"song-{request.id}"]
     assert recommendation.images[0].keyword == "雪"
     assert (recommendation.model, recommendation.timings_ms["total"]) == ("m1", 15.0)
+
+
+async def test_features(make: Make, broker: EmbeddedBroker) -> None:
+    """The photo goes as it is, with what is asked for; the feature comes back and is taken from the result."""
+    with FakeWorker(broker.url, two_features) as worker:
+        client = make(name="extraction")
+        plain = await call(client.features, PHOTO)
+        half = await call(client.features, PHOTO, dtype="float16", backbone="tiny-0123456789ab", lane=BULK, timeout_s=9)
+        many = await asyncio.gather(*(call(client.features, PHOTO, id=f"f{number}") for number in range(20)))
+        assert [each.id for each in many] == [f"f{number}" for number in range(20)]
+        assert await collect(client.replies(quiet_s=0.1)) == []
+    assert (plain.data, plain.dtype, plain.dimensions) == (struct.pack("<2f", 0.25, 3.0), "float32", 2)
+    assert (half.data, half.dtype, half.backbone) == (struct.pack("<2e", 0.25, 3.0), "float16", "tiny-0123456789ab")
+    assert (plain.model, plain.timings_ms["embed"], plain.id) == ("m1", 3.0, worker.seen[0].id)
+    first, second = worker.seen[:2]
+    assert (first.want, first.backbone, first.features_dtype, first.lane) == ("features", None, "float32", INTERACTIVE)
+    assert (second.backbone, second.lane, second.ttl_ms) == ("tiny-0123456789ab", BULK, 9000)
+    with pytest.raises(BadRequest, match="asked for features"):
+        await call(client.fetch, plain.id)
+
+
+async def test_features_of_workers_of_an_earlier_release(make: Make, worker: FakeWorker) -> None:
+    """They answer with songs, and the error says what they are."""
+    with pytest.raises(UnsupportedVersion, match="the vision workers are of an earlier release"):
+        await call(make().features, PHOTO)
+
+
+async def test_features_that_cannot_be_had(make: Make, broker: EmbeddedBroker) -> None:
+    """The errors are those of songs."""
+
+    def refuse(request: Request) -> Reply:
+        raise BadRequest(f"not {request.backbone}")
+
+    with FakeWorker(broker.url, refuse):
+        with pytest.raises(BadRequest, match="not other"):
+            await call(make().features, PHOTO, backbone="other")
+        with pytest.raises(BadRequest, match="features_dtype"):
+            await call(make().features, PHOTO, dtype="float64")
+    with pytest.raises(DeadlineExceeded):
+        await call(make().features, PHOTO, timeout_s=0.001)
 
 
 async def test_first_request_ever_loads_the_library(make: Make, broker: EmbeddedBroker) -> None:

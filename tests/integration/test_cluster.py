@@ -253,6 +253,14 @@ async def test_clients_wait_for_replies_of_any_node(
             assert {handle.result().model for handle in own} == {"m"}
 
 
+async def test_many_may_come_first_at_once(cluster: LocalCluster, connection: redis.Redis) -> None:
+    """A client whose first requests come all together loses none of them."""
+    async with AsyncClient(cluster.url, partitions=len(PARTITIONS)) as client:
+        handles = await asyncio.gather(*(client.submit(PHOTO) for _ in range(64)))
+        for handle in handles:
+            assert await handle.cancel()
+
+
 def test_a_cluster_that_is_gone_is_told_without_the_photo(
     tmp_path: Path, redis_server: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,9 +16,10 @@ from songlens_shared import functions
 from songlens_shared.broker import connect
 from songlens_shared.codec import decode_reply, decode_request, encode_reply, encode_request
 from songlens_shared.errors import Cancelled, InternalError
-from songlens_shared.functions import Call, Delivery
+from songlens_shared.functions import Call, Delivery, library_source
 from songlens_shared.keys import (
     BULK,
+    FEATURES_TTL_S,
     INTERACTIVE,
     REPLIES_MAX_LENGTH,
     REPLIES_TTL_S,
@@ -29,7 +30,7 @@ from songlens_shared.keys import (
     partition_of,
 )
 from songlens_shared.messages import Reply, Request, error_reply
-from songlens_shared.server import load_functions
+from songlens_shared.server import library_revision, load_functions, loaded_revision
 from songlens_shared.streams import stream_entries
 from songlens_workers.embedded import EmbeddedBroker
 
@@ -260,6 +261,22 @@ def test_finish_stores_publishes_and_frees(connection: redis.Redis) -> None:
     assert_flat(connection, delivery.stream)
 
 
+def test_finish_with_a_notice(connection: redis.Redis) -> None:
+    """The reply is stored for a minute; channel and subscriber are told that it is there, and the entry is gone."""
+    delivery = submitted(connection)
+    with connection.pubsub() as listener:
+        listener.ssubscribe(AT.reply_channel("app"))
+        assert listener.get_sharded_message(timeout=5)["type"] == "ssubscribe"
+        assert functions.finish_with_notice(delivery, ok()).on(connection) == 1
+        assert listener.get_sharded_message(timeout=5)["data"] == b""
+    assert connection.get(AT.result("r1")) == ok()
+    assert FEATURES_TTL_S - 5 < connection.ttl(AT.result("r1")) <= FEATURES_TTL_S
+    assert replies(connection) == [(b"r1", b"")]
+    assert REPLIES_TTL_S - 5 < connection.ttl(AT.replies("app")) <= REPLIES_TTL_S
+    assert functions.finish_with_notice(delivery, ok(model="second")).on(connection) == 0
+    assert_flat(connection, delivery.stream)
+
+
 def test_finish_only_once(connection: redis.Redis) -> None:
     """Of two workers that finish the same entry the first wins; the second stores nothing and is told so."""
     delivery = submitted(connection)
@@ -355,6 +372,19 @@ def test_reply_channel_is_trimmed(connection: redis.Redis) -> None:
     functions.finish(submitted(connection), ok()).on(connection)
     # Trimming is approximate: whole nodes of 100 entries (stream-node-max-entries).
     assert REPLIES_MAX_LENGTH <= connection.xlen(AT.replies("app")) < REPLIES_MAX_LENGTH + 100
+    assert replies(connection)[-1] == (b"r1", ok())
+    kept = connection.xlen(AT.replies("app"))
+    assert int(connection.get(AT.trimmed)) == REPLIES_MAX_LENGTH + 501 - kept  # and what is lost is counted
+
+
+def test_a_count_that_cannot_be_kept_costs_no_reply(connection: redis.Redis) -> None:
+    """Whatever lies where replies lost are counted; the reply itself is stored and told."""
+    connection.set(AT.trimmed, "no number")
+    pipeline = connection.pipeline(transaction=False)
+    for _ in range(REPLIES_MAX_LENGTH + 500):
+        pipeline.xadd(AT.replies("app"), {"id": "old", "m": b"old"})
+    pipeline.execute()
+    assert functions.finish(submitted(connection), ok()).on(connection) == 1
     assert replies(connection)[-1] == (b"r1", ok())
 
 
@@ -604,6 +634,26 @@ def test_library_is_loaded_once(connection: redis.Redis) -> None:
     )
     assert load_functions(connection) is True
     assert load_functions(connection) is False
+
+
+OTHER = "\nredis.register_function('songlens_other', function() return 1 end)"
+
+
+@pytest.mark.parametrize(("revisions_ahead", "replaced"), [(-1, True), (0, True), (1, False)])
+def test_a_newer_library_stays(connection: redis.Redis, revisions_ahead: int, replaced: bool) -> None:
+    """A worker of an older release that starts in the middle of an upgrade, or after it, takes no function away; one
+    of a newer release brings its own. Of one revision, as while one is being written, the last to come has its way."""
+    ours = library_revision(library_source())
+    other = library_source().replace(f"-- revision {ours}\n", f"-- revision {ours + revisions_ahead}\n") + OTHER
+    connection.function_load(other, replace=True)
+    assert load_functions(connection) is replaced
+    assert loaded_revision(connection) == ours + max(0, revisions_ahead)
+    if replaced:
+        with pytest.raises(redis.ResponseError, match="Function not found"):
+            connection.fcall("songlens_other", 0)
+    else:
+        assert connection.fcall("songlens_other", 0) == 1
+        assert functions.finish(submitted(connection), ok()).on(connection) == 1
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

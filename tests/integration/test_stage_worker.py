@@ -43,6 +43,7 @@ from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.stage import Answer
+from songlens_workers.runtime.worker import DRAINED
 
 
 def wait_for_replies(connection: redis.Redis, count: int) -> None:
@@ -299,6 +300,51 @@ def test_stop_drains(connection: redis.Redis, broker: EmbeddedBroker) -> None:
     with running(EchoStage(), broker.url, consumer="next"):
         wait_for_replies(connection, 30)
     assert set(codes(connection).values()) == {"ok"}
+    assert_nothing_is_left(connection)
+
+
+def test_a_drained_worker_stays(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """After drain nothing new is claimed and all that is held is finished; the worker says so, and runs until stop."""
+    stage = EchoStage()
+    stage.gate.clear()
+    worker = Running(stage, broker.url, max_batch=4, max_in_flight=10, max_delay_ms=10_000, stuck_s=0.5, drain_s=0.1)
+    submit_many(connection, 30)
+    worker.start()
+    wait_until(lambda: len(pending(connection)) == 10, "as many in flight as may be")
+    assert worker.worker.faults() == []
+    worker.worker.drain()
+    [fault] = worker.worker.faults()
+    assert fault.startswith("draining: 1") and fault.endswith(" in flight")
+    stage.gate.set()
+    wait_until(lambda: worker.worker.faults() == [DRAINED], "drained")
+    answered = len(codes(connection))
+    assert 10 <= answered <= 14  # a claim may have been on its way
+    assert pending(connection) == {}
+    time.sleep(0.7)
+    assert worker.pulse.faults() == []  # nobody takes it for a hanging one
+    assert len(codes(connection)) == answered
+    worker.stop()
+    with running(EchoStage(), broker.url, consumer="next"):
+        wait_for_replies(connection, 30)
+    assert_nothing_is_left(connection)
+
+
+def test_stop_after_drain_counts_from_there(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """A worker that was asked to drain, and stopped when that took too long, gives back what it holds at once."""
+    stage = EchoStage()
+    stage.gate.clear()
+    worker = Running(stage, broker.url, max_batch=1, max_delay_ms=0, drain_s=0.2, takeover_ms=600_000)
+    submit_many(connection, 3)
+    worker.start()
+    assert stage.running.wait(10)
+    worker.worker.drain()
+    time.sleep(0.3)
+    worker.worker.stop()
+    stage.gate.set()
+    worker.join()
+    assert len(codes(connection)) <= 1
+    with running(EchoStage(), broker.url, consumer="heir", takeover_ms=600_000):
+        wait_for_replies(connection, 3)
     assert_nothing_is_left(connection)
 
 

@@ -17,6 +17,7 @@ from songlens import (
     NeighbourImage,
     Personal,
     Photo,
+    PhotoFeatures,
     PhotoUri,
     QueueFull,
     Received,
@@ -52,6 +53,15 @@ def every_kind_of_photo(client: Client, picture: Image) -> None:
     """Bytes, views of bytes, names, paths, pictures and addresses."""
     for photo in (b"", bytearray(), memoryview(b""), "a.jpg", Path("a.jpg"), picture, PhotoUri("https://cdn/a.jpg")):
         assert_type(client.submit(photo), Handle)
+
+
+async def vectors(client: AsyncClient, path: Path) -> bytes:
+    """Features, of a backbone that is named."""
+    found = await client.features(path, backbone="vgg19-0123456789ab", dtype="float16", lane="bulk", timeout_s=600)
+    assert_type(found, PhotoFeatures)
+    assert_type(found.model, str | None)
+    assert_type(found.dimensions, int)
+    return found.data
 
 
 def later(client: Client, request_id: str) -> Recommendation | None:

@@ -41,9 +41,17 @@ def off(time: BatchTime, item_s: float, fixed_s: float, sizes: Sequence[int] = r
 
 @given(ITEM_S, FIXED_ITEMS, st.integers(0, 1000))
 def test_both_parts_are_recovered(item_s: float, fixed_items: float, seed: int) -> None:
-    """From batches of all sizes whose time varies by a twentieth, whatever the two parts are."""
-    time, fixed_s = BatchTime(LARGEST), item_s * fixed_items
-    run(time, item_s, fixed_s, seed=seed)
+    """From batches of all sizes whose time varies by a twentieth, whatever the two parts are.
+
+    Of five courses of chance the worst but one counts: about one in a thousand misleads for a while.
+    """
+    fixed_s = item_s * fixed_items
+    times = [BatchTime(LARGEST) for _ in range(5)]
+    for number, each in enumerate(times):
+        run(each, item_s, fixed_s, seed=5 * seed + number)
+    times.sort(key=lambda each: off(each, item_s, fixed_s))
+    assert off(times[-1], item_s, fixed_s) < 0.2
+    time = times[-2]
     assert off(time, item_s, fixed_s) < 0.12
     most = item_s * LARGEST + fixed_s
     assert time.item_s * LARGEST == pytest.approx(item_s * LARGEST, abs=0.15 * most)

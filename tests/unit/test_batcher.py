@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songlens_shared.keys import BULK, INTERACTIVE, LANES
-from songlens_workers.runtime.batcher import Batch, MicroBatcher, Release
+from songlens_workers.runtime.batcher import MicroBatcher, Release
 from songlens_workers.runtime.sizing import BatchPolicy, Sizing
 
 
@@ -48,6 +48,11 @@ def add(
         batcher.add(item, size_bytes, deadline_s, lane)
 
 
+def released(batcher: MicroBatcher[str], *, draining: bool = False) -> tuple[list[str], Release] | None:
+    batch = batcher.release(draining=draining)
+    return batch and (batch.items, batch.reason)
+
+
 def test_nothing_waits_nothing_is_released(batcher: MicroBatcher[str]) -> None:
     """An empty batcher has no release due, even while draining."""
     assert batcher.due_in_s() is None
@@ -55,14 +60,21 @@ def test_nothing_waits_nothing_is_released(batcher: MicroBatcher[str]) -> None:
     assert batcher.release(draining=True) is None
 
 
+def test_a_batch_tells_what_it_could_have_held(batcher: MicroBatcher[str]) -> None:
+    """So that metrics can tell full batches from those that nobody filled."""
+    add(batcher, "a")
+    batch = batcher.release(draining=True)
+    assert batch is not None and (len(batch.items), batch.capacity) == (1, 4)
+
+
 def test_a_full_batch_goes_at_once(batcher: MicroBatcher[str]) -> None:
     """As many items as fit are released without any wait, and those beyond stay in order."""
     add(batcher, "abcde")
     assert batcher.due_in_s() == 0
-    assert batcher.release() == Batch(list("abcd"), Release.FULL)
+    assert released(batcher) == (list("abcd"), Release.FULL)
     assert len(batcher) == 1
     assert batcher.release() is None
-    assert batcher.release(draining=True) == Batch(["e"], Release.DRAIN)
+    assert released(batcher, draining=True) == (["e"], Release.DRAIN)
 
 
 def test_the_timer_counts_from_the_first_item(batcher: MicroBatcher[str], clock: Clock) -> None:
@@ -74,7 +86,7 @@ def test_the_timer_counts_from_the_first_item(batcher: MicroBatcher[str], clock:
     assert batcher.release() is None
     clock.now_s += 0.1
     assert batcher.due_in_s() == 0
-    assert batcher.release() == Batch(["a", "b"], Release.TIMER)
+    assert released(batcher) == (["a", "b"], Release.TIMER)
 
 
 def test_what_was_waited_before_counts(batcher: MicroBatcher[str], clock: Clock) -> None:
@@ -83,7 +95,7 @@ def test_what_was_waited_before_counts(batcher: MicroBatcher[str], clock: Clock)
     assert batcher.due_in_s() == pytest.approx(0.1)
     batcher.add("b", 1, clock.now_s + 60)
     clock.now_s += 0.1
-    assert batcher.release() == Batch(["a", "b"], Release.TIMER)
+    assert released(batcher) == (["a", "b"], Release.TIMER)
 
 
 def test_a_near_deadline_releases_early(batcher: MicroBatcher[str], clock: Clock) -> None:
@@ -94,20 +106,20 @@ def test_a_near_deadline_releases_early(batcher: MicroBatcher[str], clock: Clock
     assert batcher.due_in_s() == pytest.approx(0.1)
     assert batcher.release() is None
     clock.now_s += 0.11
-    assert batcher.release() == Batch(["a", "b", "c"], Release.DEADLINE)
+    assert released(batcher) == (["a", "b", "c"], Release.DEADLINE)
 
 
 def test_a_deadline_in_the_past_is_due_now(batcher: MicroBatcher[str], clock: Clock) -> None:
     """An item that came too late is not kept waiting any longer; the time it is due in is 0, not negative."""
     add(batcher, "a", deadline_s=clock.now_s - 60)
     assert batcher.due_in_s() == 0
-    assert batcher.release() == Batch(["a"], Release.DEADLINE)
+    assert released(batcher) == (["a"], Release.DEADLINE)
 
 
 def test_bytes_fill_a_batch(batcher: MicroBatcher[str]) -> None:
     """Items are released before the one that would take the batch over the byte limit."""
     add(batcher, "abc", size_bytes=40)
-    assert batcher.release() == Batch(["a", "b"], Release.FULL)
+    assert released(batcher) == (["a", "b"], Release.FULL)
     assert batcher.release() is None
 
 
@@ -131,15 +143,15 @@ def test_without_delay_what_waits_goes_at_once() -> None:
     batcher = batcher_of(BatchPolicy(max_items=4, max_bytes=100, max_delay_s=0), Clock())
     add(batcher, "a")
     assert batcher.due_in_s() == 0
-    assert batcher.release() == Batch(["a"], Release.TIMER)
+    assert released(batcher) == (["a"], Release.TIMER)
 
 
 def test_interactive_goes_first(batcher: MicroBatcher[str]) -> None:
     """Bulk that came before is overtaken, in order within each lane, and fills what room there is."""
     add(batcher, "ABC", lane=BULK)
     add(batcher, "ab")
-    assert batcher.release() == Batch(["a", "b", "A", "B"], Release.FULL)
-    assert batcher.release(draining=True) == Batch(["C"], Release.DRAIN)
+    assert released(batcher) == (["a", "b", "A", "B"], Release.FULL)
+    assert released(batcher, draining=True) == (["C"], Release.DRAIN)
 
 
 @pytest.mark.parametrize(("share", "batches"), [(0.25, 1), (0.1, 3), (0.05, 5)])
@@ -185,10 +197,10 @@ def test_each_lane_has_a_size_of_its_own(clock: Clock) -> None:
         sizing.observe(items, 0.1 * items)
     batcher: MicroBatcher[str] = MicroBatcher(policy, sizing, clock)
     add(batcher, "ABCDEFGHIJ", lane=BULK)
-    assert batcher.release() == Batch(list("ABCDEFGH"), Release.FULL)
+    assert released(batcher) == (list("ABCDEFGH"), Release.FULL)
     add(batcher, "abc")
-    assert batcher.release() == Batch(list("abcI"), Release.FULL)
-    assert batcher.release(draining=True) == Batch(["J"], Release.DRAIN)
+    assert released(batcher) == (list("abcI"), Release.FULL)
+    assert released(batcher, draining=True) == (["J"], Release.DRAIN)
 
 
 @pytest.mark.parametrize("first", LANES)

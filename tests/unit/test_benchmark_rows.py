@@ -60,6 +60,12 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert json.loads(file.read_text().splitlines()[1])["met"] is True
 
 
+def test_a_share_has_no_unit() -> None:
+    """Of a results file it comes back as it was."""
+    share = row(unit="", note="")
+    assert Row.from_dict(share.to_dict()) == share
+
+
 @pytest.mark.parametrize("text", ["{}", "no json", '{"benchmark": "a", "what": "b", "value": 1}'])
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     """With a sentence that names it."""

@@ -18,13 +18,23 @@ from songlens_shared.address import DEFAULT_URL, address_file, home, resolve_url
 from songlens_shared.broker import broker_errors, connect, connect_asyncio
 from songlens_shared.errors import BrokerError, BrokerUnavailable, BrokerUnsuitable, ConfigError
 from songlens_shared.server import is_missing_function, server_info
+from songlens_workers.settings import JobsSettings, MetricsSettings, load_settings
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SONGLENS_HOME", str(tmp_path))
     monkeypatch.delenv("SONGLENS_REDIS_URL", raising=False)
+    monkeypatch.delenv("SONGLENS_REDIS_PASSWORD_FILE", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that SONGLENS_REDIS_PASSWORD_FILE names; the test writes it."""
+    path = tmp_path / "password"
+    monkeypatch.setenv("SONGLENS_REDIS_PASSWORD_FILE", str(path))
+    return path
 
 
 def leave_address(**fields: Any) -> None:
@@ -42,6 +52,66 @@ def test_order_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_url("redis://caller") == "redis://caller"
     monkeypatch.setenv("SONGLENS_REDIS_URL", "")
     assert resolve_url() == "redis://127.0.0.1:7000"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_password_from_a_file(password_file: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """Wherever an address comes from that names a user and no password, in clients and in workers alike."""
+    password_file.write_bytes(f"a b/#@:é?{end}".encode())
+    whole = "redis://vision:a%20b%2F%23%40%3A%C3%A9%3F@queue:6379/2"
+    assert resolve_url("redis://vision@queue:6379/2") == whole
+    monkeypatch.setenv("SONGLENS_REDIS_URL", "redis://vision@queue:6379/2")
+    monkeypatch.setenv("SONGLENS_JOBS_REDIS_URL", "rediss://jobs@jobs?ssl_ca_certs=/ca@home.pem")
+    assert resolve_url() == whole
+    settings = load_settings(JobsSettings)
+    assert settings.redis_url == whole
+    assert settings.jobs_url == whole.replace("redis://vision", "rediss://jobs").replace(
+        "queue:6379/2", "jobs?ssl_ca_certs=/ca@home.pem"
+    )
+    assert connect(whole).connection_pool.connection_kwargs["password"] == "a b/#@:é?"
+    assert load_settings(MetricsSettings, redis_url="unix://watcher@/run/redis.sock").redis_url.startswith(
+        "unix://watcher:a%20b"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://queue:6379",
+        "redis://vision:own@queue:6379",
+        "redis://:own@queue:6379",
+        "redis://vision@queue:6379?password=own",
+        "redis://queue/0?client_name=me@home",
+    ],
+)
+def test_an_address_that_is_whole_needs_no_password_file(password_file: Path, url: str) -> None:
+    """A password in the address goes first, and whoever names no user gets none: the file is not even read."""
+    assert not password_file.exists()
+    assert resolve_url(url) == url
+    assert load_settings(JobsSettings, redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"secret\nsecret\n", "one line of text"),
+        (b"secret\0", "one line of text"),
+        (b"secret\xff", "one line of text"),
+        (b"secret" * 1000, "one line of text"),
+    ],
+)
+def test_a_password_file_without_one(password_file: Path, content: bytes | None, said: str) -> None:
+    """The sentence names variable and file, and shows nothing that the file holds; a worker ends with status 2."""
+    if content is not None:
+        password_file.write_bytes(content)
+    for ask in (resolve_url, lambda url: load_settings(JobsSettings, redis_url=url)):
+        with pytest.raises(ConfigError, match=said) as refused:
+            ask("redis://vision@queue")
+        assert f"SONGLENS_REDIS_PASSWORD_FILE names {password_file}, which " in refused.value.message
+        assert "secret" not in refused.value.message
 
 
 def dead_pid() -> int:

@@ -25,8 +25,12 @@ from songlens_shared.errors import BadRequest, ImageTooLarge, RequestError, Unsu
 from songlens_shared.keys import LANES
 from songlens_shared.messages import (
     BOUNDS,
+    DTYPES,
+    FEATURE_BYTES,
     MAX_IMAGE_BYTES,
+    WANTS,
     Failure,
+    FeatureData,
     Hits,
     NeighbourImage,
     Personal,
@@ -59,6 +63,9 @@ REQUESTS = st.builds(
     user_weight=st.none() | st.floats(0, 1),
     ttl_ms=option("ttl_ms"),
     trace=st.none() | TEXT,
+    want=st.sampled_from(WANTS),
+    backbone=st.none() | TEXT,
+    features_dtype=st.sampled_from(DTYPES),
 )
 IMAGES = st.builds(NeighbourImage, id=TEXT, distance=NUMBERS, keywords=st.lists(TEXT, max_size=4).map(tuple))
 TIMINGS = st.dictionaries(TEXT, NUMBERS, max_size=6)
@@ -97,6 +104,17 @@ REPLIES = st.builds(
     personal=st.none() | st.builds(Personal, user_weight=st.floats(0, 1), known=st.booleans()),
     cached=st.booleans(),
 )
+FEATURE_DATA = st.builds(
+    lambda numbers, dtype, backbone: FeatureData(
+        dtype=dtype, dimensions=numbers, data=bytes(numbers * FEATURE_BYTES[dtype]), backbone=backbone
+    ),
+    st.integers(1, 9),
+    st.sampled_from(DTYPES),
+    TEXT,
+)
+FEATURES_REPLIES = st.builds(
+    Reply, id=NAMES, status=st.just("ok"), model=st.none() | TEXT, timings_ms=TIMINGS, features=FEATURE_DATA
+)
 ERROR_REPLIES = st.builds(
     Reply,
     id=NAMES,
@@ -106,7 +124,16 @@ ERROR_REPLIES = st.builds(
     error=st.builds(Failure, code=TEXT, message=TEXT),
 )
 
-REQUEST = Request(id="r1", client="app", image=b"photo", user="u", trace="t")
+REQUEST = Request(
+    id="r1",
+    client="app",
+    image=b"photo",
+    user="u",
+    trace="t",
+    want="features",
+    backbone="tiny-0123456789ab",
+    features_dtype="float16",
+)
 IMAGE = NeighbourImage(id="i1", distance=1.5, keywords=("雪", "江"))
 HIT = Hits(
     id="r1",
@@ -125,6 +152,8 @@ SONG = Song(
     id="s1", title="渔歌子", artist="张志和", distance=0.5, score=0.66, via=Via(image="i1", keyword="雪", line="雪")
 )
 REPLY = Reply(id="r1", status="ok", model="m1", songs=(SONG,), images=(IMAGE,), timings_ms={"total": 2.0}, cached=True)
+FEATURES = FeatureData(dtype="float16", dimensions=2, data=b"1234", backbone="tiny-0123456789ab")
+FEATURES_REPLY = Reply(id="r1", status="ok", model="m1", timings_ms={"total": 2.0}, features=FEATURES)
 ERROR_REPLY = Reply(id="r1", status="error", error=Failure(code="no_model", message="none"))
 
 Decode = Callable[[bytes], object]
@@ -132,6 +161,7 @@ CASES: dict[str, tuple[bytes, Decode]] = {
     "request": (encode_request(REQUEST), decode_request),
     "hits": (encode_hits(HIT), decode_hits),
     "reply": (encode_reply(REPLY), decode_reply),
+    "features reply": (encode_reply(FEATURES_REPLY), decode_reply),
     "error reply": (encode_reply(ERROR_REPLY), decode_reply),
 }
 DECODERS: list[Decode] = [decode_request, decode_hits, decode_reply]
@@ -149,10 +179,20 @@ def test_hits_round_trip(hits: Hits) -> None:
     assert decode_hits(encode_hits(hits)) == hits
 
 
-@given(REPLIES | ERROR_REPLIES)
+@given(REPLIES | FEATURES_REPLIES | ERROR_REPLIES)
 def test_reply_round_trip(reply: Reply) -> None:
-    """Replies with songs and replies with an error come out as they went in."""
+    """Replies with songs, with features and with an error come out as they went in."""
     assert decode_reply(encode_reply(reply)) == reply
+
+
+def test_hits_tell_their_lane() -> None:
+    """The usual one is left out, as by who knows of none here; what is no lane is refused, for metrics are by it."""
+    assert "lane" not in msgpack.unpackb(encode_hits(HIT))
+    assert decode_hits(encode_hits(HIT)).lane == "interactive"
+    bulk = replace(HIT, lane="bulk")
+    assert decode_hits(encode_hits(bulk)) == bulk
+    with pytest.raises(BadRequest, match="lane"):
+        decode_hits(msgpack.packb({**msgpack.unpackb(encode_hits(HIT)), "lane": "of a stranger"}))
 
 
 def test_the_user_of_a_message() -> None:
@@ -253,6 +293,7 @@ REQUIRED = {
     "request": {"id", "client"},
     "hits": {"id", "client", "model", "top_k", "songs_per_image", "submitted_ms"},
     "reply": {"id", "status"},
+    "features reply": {"id", "status"},
     "error reply": {"id", "status"},
 }
 
@@ -287,6 +328,20 @@ def test_only_a_cached_message_says_so() -> None:
     assert fields_of(encode_reply(REPLY))["cached"] is True
     assert "cached" not in fields_of(encode_hits(replace(HIT, cached=False)))
     assert "cached" not in fields_of(encode_reply(replace(REPLY, cached=False)))
+
+
+def test_a_request_for_songs_says_nothing_new() -> None:
+    """An earlier release gets the fields that it knows; one for features says so, and which type if not the default."""
+    songs = Request(id="r1", client="app", image=b"photo")
+    assert not fields_of(encode_request(songs)).keys() & {"want", "backbone", "features_dtype"}
+    wanted = fields_of(encode_request(replace(songs, want="features")))
+    assert (wanted["want"], wanted.keys() & {"backbone", "features_dtype"}) == ("features", set())
+    assert list(fields_of(encode_request(REQUEST)))[-3:] == ["want", "backbone", "features_dtype"]
+
+
+def test_a_reply_with_features_has_no_songs() -> None:
+    """Neither songs nor images are written, not even as empty lists."""
+    assert list(fields_of(encode_reply(FEATURES_REPLY))) == ["v", "id", "status", "model", "timings_ms", "features"]
 
 
 def test_absent_options_take_their_defaults() -> None:
@@ -382,7 +437,7 @@ def test_what_is_no_message_is_a_bad_request(payload: bytes, decode: Decode) -> 
 
 def test_long_values_are_shown_shortened() -> None:
     """A megabyte in the wrong place is not sent back in the error."""
-    for name in ("v", "id", "client", "lane", "uri"):
+    for name in ("v", "id", "client", "lane", "uri", "want", "backbone", "features_dtype"):
         message = {**fields_of(encode_request(REQUEST)), name: "雪" * 300_000}
         with pytest.raises(RequestError) as refusal:
             decode_request(msgpack.packb(message))

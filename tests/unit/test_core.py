@@ -16,7 +16,7 @@ from songlens_shared.codec import decode_request, encode_reply
 from songlens_shared.errors import BadRequest, BrokerError, BrokerUnavailable, DeadlineExceeded, QueueFull
 from songlens_shared.functions import Call
 from songlens_shared.keys import PartitionKeys, partition_of
-from songlens_shared.messages import Reply, Request
+from songlens_shared.messages import FeatureData, Reply, Request
 
 REPLY = Reply(id="r1", status="ok", model="m1")
 STORED = encode_reply(REPLY)
@@ -267,6 +267,43 @@ def test_a_request_queued_before_the_inbox_began_is_looked_for(core: ClientCore,
     """Of two that are queued at once, the later may be told first, and the inbox begins with it."""
     assert core.inbox.skip_to(5001)
     assert recommended(core, clock, ACCEPTED, STORED) == [Call, Get]
+
+
+FEATURES = FeatureData(dtype="float32", dimensions=1, data=bytes(4), backbone="tiny-0123456789ab")
+WITH_FEATURES = Reply(id="r1", status="ok", features=FEATURES)
+
+
+def test_a_notice_is_followed_by_a_look(core: ClientCore, clock: Clock) -> None:
+    """A client that is told that its reply is there takes it from the result."""
+    script = Script(clock, ACCEPTED, encode_reply(WITH_FEATURES))
+
+    def execute(command: Command) -> Any:
+        if isinstance(command, Listen):
+            core.inbox.feed(xread(("6000-0", b"r1", b"")))
+        return script(command)
+
+    assert drive(core.recommend(core.features_request(b"a photo", id="r1")), execute) == WITH_FEATURES
+    asked = [type(command) for command in script.asked]
+    assert asked == [Call, Listen, Get]
+
+
+def test_a_request_for_features(core: ClientCore) -> None:
+    """It says what it wants, in which type and of which backbone; and what is no type is refused at once."""
+    made = core.features_request(b"a photo", dtype="float16", backbone="vgg19-0123456789ab", lane="bulk", timeout_s=9)
+    assert (made.want, made.features_dtype, made.backbone) == ("features", "float16", "vgg19-0123456789ab")
+    assert (made.lane, made.ttl_ms, made.client) == ("bulk", 9000, "app")
+    with pytest.raises(BadRequest, match="features_dtype"):
+        core.features_request(b"a photo", dtype="float64")
+
+
+def test_a_channel_passes_over_notices(core: ClientCore) -> None:
+    """Who reads every reply gets those with songs, and a cursor past the notices among them."""
+    channel = core.channel("0", 10)
+    response = xread(("1-0", b"f1", b""), ("2-0", b"r1", STORED), ("3-0", b"f2", b""))
+    [received] = drive(channel.read(), lambda _: response)
+    assert (received.id, received.cursor) == ("r1", "2-0")
+    assert drive(channel.read(), lambda _: xread(("4-0", b"f3", b""))) == []
+    assert channel._positions == {STREAM: "4-0"}
 
 
 def quiet_channel(core: ClientCore, clock: Clock, quiet_s: float | None, *reads: tuple[float, Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from songlens_shared.errors import DataError, ModelError
 from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.model.feature_store import FeatureStore, ShardWriter
-from songlens_training.model.features import Extracted, extract_features
+from songlens_training.model.features import Extracted, ImageFile, extract_features
 from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.index.flat import FlatImageIndex
@@ -170,3 +171,59 @@ def test_an_index_is_not_filled_with_nonsense() -> None:
     """Values that are not finite are refused."""
     with pytest.raises(ValueError, match="finite"):
         FlatImageIndex.filled(3, 4, lambda rows: rows.fill(np.nan))
+
+
+def half_store(folder: Path) -> FeatureStore:
+    return FeatureStore(folder / "features", backbone_spec(tiny.load(device="cpu")), dtype="float16")
+
+
+def test_float16_takes_half_and_is_rounded_once(images: list[CatalogueImage], tmp_path: Path) -> None:
+    """What comes back is float32, equal to the features rounded to float16; the rows take half the disk."""
+    exact = extract(images, store_in(tmp_path / "exact"), CountingBackbone()).features.matrix()
+    half = extract(images, half_store(tmp_path), CountingBackbone()).features.matrix()
+    assert half.dtype == np.float32
+    np.testing.assert_array_equal(half, exact.astype(np.float16).astype(np.float32))
+    (shard,) = half_store(tmp_path).folder.glob("*.npz")
+    with np.load(shard) as arrays:
+        assert arrays["features"].nbytes == exact.nbytes // 2
+
+
+def test_who_wants_float32_never_gets_rounded_rows(images: list[CatalogueImage], tmp_path: Path) -> None:
+    """They are computed again; who wants float16 takes exact rows too, and rounds them: either way the same numbers."""
+    rounded = extract(images[:10], half_store(tmp_path), CountingBackbone()).features.matrix()
+    exact = CountingBackbone()
+    extract(images, store_in(tmp_path), exact)
+    assert exact.embedded == 30
+    half = CountingBackbone()
+    mixed = extract(images, half_store(tmp_path), half).features.matrix()
+    assert half.embedded == 0
+    np.testing.assert_array_equal(mixed[:10], rounded)
+    np.testing.assert_array_equal(mixed, mixed.astype(np.float16).astype(np.float32))
+
+
+def test_numbers_beyond_float16_are_refused(tmp_path: Path) -> None:
+    """None is kept as infinite; the sentence says what to take instead."""
+    store = half_store(tmp_path)
+    with pytest.raises(ModelError, match=r"70000, does not fit into float16.*--features-dtype float32"):
+        store.add([b"0" * 32], np.full((1, 64), 70000, np.float32))
+    assert store.held() == set()
+
+
+def test_what_is_computed_elsewhere_is_not_computed_here(images: list[CatalogueImage], tmp_path: Path) -> None:
+    """The others are asked once, for all images that can be read; what they leave out is computed here."""
+    whole = extract(images, store_in(tmp_path / "other"), CountingBackbone()).features.matrix()
+    images[7].path.unlink()
+    asked: list[list[ImageFile]] = []
+
+    def elsewhere(files: Sequence[ImageFile], store: FeatureStore) -> int:
+        asked.append(list(files))
+        store.add([image.digest for image in files[:20]], whole[[*range(7), *range(8, 21)]])
+        return 20
+
+    network = CountingBackbone()
+    found = extract_features(
+        images, cast("Backbone", network), store_in(tmp_path), RejectLog(), source="test", elsewhere=elsewhere
+    )
+    assert (len(asked), len(asked[0])) == (1, 29)
+    assert (found.elsewhere, found.computed, network.embedded) == (20, 9, 9)
+    np.testing.assert_allclose(found.features.matrix(), np.delete(whole, 7, axis=0), atol=1e-6)

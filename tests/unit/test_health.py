@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
@@ -88,8 +89,10 @@ def test_a_loop_that_stands_still_is_neither_live_nor_ready(worker: Worker, port
     worker.pulse.beat("intake")
     assert get(port, "/live") == (503, "the batch loop has stood still for 61 s\n")
     assert get(port, "/ready")[0] == 503
+    assert "songlens_stuck_loops 1.0" in get(port, "/metrics")[1]
     worker.pulse.beat("batch")
     assert get(port, "/live") == (200, "ok\n")
+    assert "songlens_stuck_loops 0.0" in get(port, "/metrics")[1]
 
 
 def test_a_loop_that_waits_for_redis_is_excused(worker: Worker, port: int) -> None:
@@ -101,6 +104,14 @@ def test_a_loop_that_waits_for_redis_is_excused(worker: Worker, port: int) -> No
     assert get(port, "/live") == (200, "ok\n")
     worker.clock.now_s = 361
     assert get(port, "/live")[0] == 503
+
+
+def test_prometheus_gets_the_format_that_it_asks_for(worker: Worker, port: int) -> None:
+    """Exemplars are told in OpenMetrics alone."""
+    asked = Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text"})
+    with urlopen(asked, timeout=5) as response:
+        assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+        assert response.read().endswith(b"# EOF\n")
 
 
 def test_metrics_are_served_from_the_registry_given(worker: Worker, port: int) -> None:

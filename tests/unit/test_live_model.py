@@ -6,10 +6,12 @@ import threading
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from songlens_shared.errors import ConfigError, ModelDamaged, NoModel
 from songlens_workers.models.live import _RETRY_FAILED_AFTER_POLLS, LiveModel
+from songlens_workers.runtime.metrics import ModelMetrics
 
 
 class Registry:
@@ -20,8 +22,8 @@ class Registry:
         self.faults: dict[str, Exception] = {}
         self.loads: list[str] = []
 
-    def live(self, poll_s: float = 60) -> LiveModel[str]:
-        return LiveModel(current=lambda: self.current, load=self.load, poll_s=poll_s)
+    def live(self, poll_s: float = 60, metrics: ModelMetrics | None = None) -> LiveModel[str]:
+        return LiveModel(current=lambda: self.current, load=self.load, poll_s=poll_s, metrics=metrics)
 
     def load(self, version: str) -> str:
         self.loads.append(version)
@@ -39,6 +41,41 @@ def test_nothing_is_published_yet() -> None:
     assert live.faults() == ["no model version is published"]
     with pytest.raises(NoModel, match="songlens model publish"):
         live.get()
+
+
+def test_a_refused_version_is_told_from_none() -> None:
+    """Nothing published is no refusal; a version that could not be loaded is, until one can be."""
+    registry = Registry()
+    live = registry.live()
+    live.poll()
+    assert not live.refused
+    registry.current, registry.faults["v1"] = "v1", ModelDamaged("songs.parquet is missing")
+    live.poll()
+    assert live.refused
+    registry.current = "v2"
+    live.poll()
+    assert not live.refused
+
+
+def test_a_refused_version_that_is_rolled_back_is_forgotten() -> None:
+    """What serves is what shall serve again: no fault is left, none is shown, and a second publish is tried at once."""
+    registry, shown = Registry("v1"), CollectorRegistry()
+    live = registry.live(metrics=ModelMetrics(shown, "vision"))
+    live.open()
+
+    def refused() -> tuple[bool, float | None]:
+        return live.refused, shown.get_sample_value("songlens_model_refused", {"stage": "vision"})
+
+    registry.current, registry.faults["v2"] = "v2", ModelDamaged("songs.parquet is missing")
+    live.poll()
+    assert refused() == (True, 1)
+    registry.current = "v1"
+    live.poll()
+    assert refused() == (False, 0)
+    registry.current = "v2"
+    registry.faults.clear()
+    live.poll()
+    assert live.get() == ("v2", "V2")
 
 
 def test_what_is_live_at_the_start_is_opened() -> None:

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from songlens_shared.codec import encode_request
+from songlens_shared.functions import Delivery
+from songlens_shared.keys import PartitionKeys
+from songlens_shared.messages import Request
 from songlens_workers.log import LogFormat, configure_logging
+from songlens_workers.runtime.tracing import Tracing
 
 PHOTO = b"the bytes of a photo"
 
@@ -55,3 +60,49 @@ def test_debug_lines_are_for_debugging(capsys: pytest.CaptureFixture[str]) -> No
     configure_logging("console", debug=True)
     structlog.get_logger().debug("heartbeat_missed")
     assert "heartbeat_missed" in capsys.readouterr().err
+
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def log_about_a_request(trace: str | None) -> None:
+    request = Request(id="r1", client="app", image=PHOTO, user="marks of the user", trace=trace)
+    keys = PartitionKeys()
+    delivery = Delivery(
+        keys=keys,
+        stream=keys.requests("interactive"),
+        group="vision",
+        entry_id=b"1-0",
+        payload=encode_request(request),
+        request_id=request.id,
+        client=request.client,
+        deadline_ms=1,
+    )
+    structlog.get_logger().error("prepare_hangs", stage="vision", **Tracing().about(delivery))
+
+
+def test_a_json_line_about_a_request_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """One action, the request's id, and its trace's where there is one; what the message says besides stays out."""
+    configure_logging("json")
+    for trace in (f"00-{TRACE_ID}-00f067aa0ba902b7-01", "no trace", None):
+        log_about_a_request(trace)
+    first, *others = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {name: first[name] for name in first if name != "timestamp"} == {
+        "action": "prepare_hangs",
+        "level": "error",
+        "stage": "vision",
+        "request": "r1",
+        "trace_id": TRACE_ID,
+    }
+    assert len(others) == 2
+    assert all("trace_id" not in line and line["request"] == "r1" for line in others)
+
+
+def test_a_console_line_about_a_request_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same in columns: one line, the action before the fields."""
+    configure_logging("console")
+    log_about_a_request(f"00-{TRACE_ID}-00f067aa0ba902b7-01")
+    (line,) = capsys.readouterr().err.splitlines()
+    action, fields = line.split("prepare_hangs")
+    assert "error" in action
+    assert set(fields.split()) == {"stage=vision", "request=r1", f"trace_id={TRACE_ID}"}

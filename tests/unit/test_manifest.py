@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,19 @@ def test_a_backbone_must_agree_in_every_field(field: str, other: Any) -> None:
     BACKBONE.check(BACKBONE)
     with pytest.raises(ModelMismatch, match=field):
         BACKBONE.check(BACKBONE.model_copy(update={field: other}))
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [("weights_sha256", "c" * 64), ("precision", "fp16"), ("preprocessing", {"resize": 256}), ("dimensions", 4096)],
+)
+def test_a_fingerprint_is_of_every_field(field: str, other: Any) -> None:
+    """The name and twelve hex digits, the same in every process, and others for whatever differs."""
+    assert re.fullmatch(rf"{BACKBONE.name}-[0-9a-f]{{12}}", BACKBONE.fingerprint)
+    assert BACKBONE.model_copy().fingerprint == BACKBONE.fingerprint
+    assert BACKBONE.model_copy(update={field: other}).fingerprint != BACKBONE.fingerprint
+    spec = BackboneSpec(name="x", weights_sha256="0" * 64, dimensions=6, precision="fp32", preprocessing={})
+    assert spec.fingerprint == "x-5629e9c53c82"  # folders of earlier releases bear it
 
 
 def test_config_hash_ignores_order() -> None:

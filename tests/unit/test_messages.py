@@ -15,6 +15,7 @@ from songlens_shared.messages import (
     MAX_IMAGE_BYTES,
     MAX_TEXT_BYTES,
     Failure,
+    FeatureData,
     Hits,
     NeighbourImage,
     Request,
@@ -58,7 +59,7 @@ def test_numbers_are_whole_numbers(name: str, value: object) -> None:
         request(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["user", "trace"])
+@pytest.mark.parametrize("name", ["user", "trace", "backbone"])
 def test_text_fields(name: str) -> None:
     """A string within the limit passes; another type, a lone surrogate and too long a string are refused by name."""
     for value in ("用户", "", None, "x" * MAX_TEXT_BYTES):
@@ -78,6 +79,10 @@ def test_text_fields(name: str) -> None:
         ({"image": None, "uri": 7}, "uri must be a string; got 7"),
         ({"lane": "express"}, "unknown lane 'express'; use one of: interactive, bulk"),
         ({"lane": ["bulk"]}, "unknown lane list"),
+        ({"want": "lyrics"}, "unknown want 'lyrics'; use one of: songs, features"),
+        ({"want": None}, "unknown want None"),
+        ({"features_dtype": "float64"}, "unknown features_dtype 'float64'; use one of: float32, float16"),
+        ({"features_dtype": ["float32"]}, "unknown features_dtype list"),
         ({"id": 7}, "id must be 1 to 128 letters.* got 7"),
         ({"client": ""}, "client must be 1 to 128 letters"),
     ],
@@ -129,6 +134,21 @@ def test_a_name_is_kept_or_refused(name: str) -> None:
 def test_usual_names_pass(name: str) -> None:
     """UUIDs, e-mail-like and host-like names are fine."""
     assert check_name("id", name) == name
+
+
+@pytest.mark.parametrize(("dtype", "numbers"), [("float32", 4), ("float16", 8)])
+def test_feature_data_goes_together(dtype: str, numbers: int) -> None:
+    """As many bytes as the numbers take, and at least one number; the bytes themselves are never shown."""
+    data = b"secret secret se"
+    made = FeatureData(dtype=dtype, dimensions=numbers, data=data, backbone="b")
+    assert "secret" not in repr(made)
+    for wrong in (numbers - 1, numbers + 1, 0, -numbers):
+        with pytest.raises(BadRequest, match=f"data of 16 bytes are not {wrong} numbers of {dtype}"):
+            FeatureData(dtype=dtype, dimensions=wrong, data=data, backbone="b")
+    with pytest.raises(BadRequest, match="are not 0 numbers"):
+        FeatureData(dtype=dtype, dimensions=0, data=b"", backbone="b")
+    with pytest.raises(BadRequest, match="unknown dtype 'int8'"):
+        FeatureData(dtype="int8", dimensions=16, data=data, backbone="b")
 
 
 def test_messages_are_frozen() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from songlens.photo import MAX_PIXELS, SHORT_SIDE, PhotoUri, photo_bytes, photo_content
+from songlens.photo import MAX_PIXELS, SHORT_SIDE, PhotoUri, file_content, photo_bytes, photo_content
 from songlens_shared.errors import BadImage, BadRequest, ImageTooLarge, RequestError
 from songlens_shared.messages import MAX_IMAGE_BYTES
 
@@ -177,6 +177,28 @@ def test_paths(tmp_path: Path) -> None:
     path = tmp_path / "雪.png"
     path.write_bytes(encode(quarters(100, 100)))
     assert photo_bytes(path) == photo_bytes(str(path)) == path.read_bytes()
+
+
+def test_the_content_of_a_file_is_left_as_it_is(tmp_path: Path) -> None:
+    """Where features are wanted every byte counts: what would be downsized for songs is sent whole."""
+    image = encode(quarters(1600, 1200), "JPEG")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(image)
+    assert photo_content(image) != image
+    for photo in (image, bytearray(image), memoryview(image), path, str(path)):
+        assert file_content(photo) == image
+    uri = PhotoUri("https://cdn.example.com/a.jpg")
+    assert file_content(uri) is uri
+
+
+def test_what_is_no_file_has_no_content(tmp_path: Path) -> None:
+    """A picture is no file yet; a file that is not there or too large is told as for songs."""
+    with pytest.raises(BadImage, match="not of Image"):
+        file_content(quarters(8, 8))  # type: ignore[arg-type]
+    with pytest.raises(BadImage, match="cannot be read"):
+        file_content(tmp_path / "none.jpg")
+    with pytest.raises(ImageTooLarge, match=f"has {MAX_IMAGE_BYTES + 1} bytes"):
+        file_content(bytes(MAX_IMAGE_BYTES + 1))
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:

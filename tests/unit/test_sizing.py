@@ -114,3 +114,14 @@ def test_never_nothing_and_never_too_much(
             assert 1 <= sizing.size(lane) <= max_items
             assert 0 <= sizing.delay_s(lane) <= policy.max_delay_s
         assert sizing.ahead is None or sizing.ahead >= 2 * max(map(sizing.size, LANES))
+
+
+def test_a_long_queue_makes_larger_batches() -> None:
+    """Who has waited for long gains nothing by small batches: interactive ones may then take a quarter of the wait.
+    Bulk's may not, for interactive photos wait for them; and when the queue is short again, the target holds again."""
+    sizing = learned(0.25, 0.001)
+    for waited_s, interactive in ((1.1, 1), (2.1, 2), (4.1, 4), (100.0, 16), (0.0, 1)):
+        sizing.observe(16, 0.25 * 16 + 0.001, waited_s=waited_s)
+        assert (sizing.size(INTERACTIVE), sizing.size(BULK)) == (interactive, 3)
+        assert sizing.ahead is not None
+        assert sizing.ahead >= 2 * interactive

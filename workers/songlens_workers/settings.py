@@ -9,9 +9,9 @@ import os
 import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from songlens_shared.address import home, resolve_url
+from songlens_shared.address import home, resolve_url, with_password
 from songlens_shared.errors import ConfigError
 from songlens_shared.keys import BULK, DEAD_TTL_S, INTERACTIVE
 
@@ -35,12 +35,35 @@ def _models_folder() -> str:
     return str(home() / "models")
 
 
-class StageSettings(BaseSettings):
-    """Settings that both stages share."""
+RedisUrl = Annotated[str, AfterValidator(with_password)]
+"""An address that was given; the password may be in a file of its own."""
+
+
+class Settings(BaseSettings):
+    """What all of them share: where values come from."""
 
     model_config = SettingsConfigDict(env_prefix="SONGLENS_", extra="ignore", frozen=True)
 
-    redis_url: str = Field(default_factory=resolve_url, description="Address of Redis or Valkey.")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, TOML file."""
+        file = os.environ.get(CONFIG_VARIABLE)
+        if not file:
+            return init_settings, env_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+class StageSettings(Settings):
+    """Settings that both stages share."""
+
+    redis_url: RedisUrl = Field(default_factory=resolve_url, description="Address of Redis or Valkey.")
     partitions: int = Field(1, ge=1, le=1024, description="Partitions of the queue; the same for clients and workers.")
     consumer: str = Field(
         default_factory=_consumer_name, description="Name in the consumer group; unique to each running worker."
@@ -102,27 +125,18 @@ class StageSettings(BaseSettings):
             raise ValueError("max_in_flight must be at least max_batch")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, environment, TOML file."""
-        file = os.environ.get(CONFIG_VARIABLE)
-        if not file:
-            return init_settings, env_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
-
 
 class VisionSettings(StageSettings):
     """Settings of a vision worker."""
 
     models: str = Field(
         default_factory=_models_folder, description="Folder or object-store prefix that holds the model versions."
+    )
+    backbone: str | None = Field(
+        None,
+        description="Backbone to load at once (`vgg19`, `efficientnet_lite2`), in `precision` or else fp32, so that "
+        "features can be asked for before any model is published. A model of another backbone is then refused. None "
+        "takes the model's, whichever that is.",
     )
     weights: Path | None = Field(None, description="Local file of the backbone's pretrained weights.")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
@@ -141,7 +155,8 @@ class VisionSettings(StageSettings):
     threads: int | None = Field(
         None,
         ge=1,
-        description="Threads of the forward pass; none takes the cores we may use, shared among processes.",
+        description="Threads of the forward pass and of the search; none takes the cores we may use, shared among "
+        "processes.",
     )
     precision: str | None = Field(
         None,
@@ -244,6 +259,12 @@ class SongsSettings(StageSettings):
     max_in_flight: int = Field(512, ge=1, description="Entries claimed and not yet finished at most.")
     max_delay_ms: float = Field(0.0, ge=0, le=10_000, description="How long the first of a batch waits for others.")
     prepare_threads: int = Field(1, ge=1, le=256, description="Threads that decode hits ahead of the batch.")
+    ranking_threads: int = Field(
+        1,
+        ge=1,
+        description="Threads of the matrix products that rank songs. More than one pay where cores are idle: "
+        "among busy ones they wait for each other, and take time from the forward pass.",
+    )
     vector_cache: int = Field(100_000, ge=0, description="NE vectors of images kept in memory.")
     card_cache: int = Field(20_000, ge=0, description="Song cards kept in memory.")
     user_cache: int = Field(100_000, ge=0, description="NE vectors of users kept in memory.")
@@ -255,14 +276,79 @@ class SongsSettings(StageSettings):
     )
 
 
+class JobsSettings(Settings):
+    """Settings of a job worker."""
+
+    redis_url: RedisUrl = Field(default_factory=resolve_url, description="Address of Redis or Valkey.")
+    partitions: int = Field(1, ge=1, le=1024, description="Partitions of the queue; the same for clients and workers.")
+    jobs_redis_url: RedisUrl | None = Field(
+        None,
+        description="Address of the Redis that holds the jobs, which may not be a cluster; none takes redis_url.",
+    )
+    job_processes: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="Jobs that one job worker runs at once. With one, the vision workers have nothing to do for "
+        "about a second at the end of each shard.",
+    )
+    photos_in_flight: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Photos that one job has read and that are not yet answered, at most; bounds its memory.",
+    )
+    patience_s: float = Field(
+        600.0, gt=0, description="How long a job waits for a Redis that is away or a lane that is full."
+    )
+    source_private: bool = Field(
+        False,
+        description="Let the http and https hosts of photos in a manifest have addresses that are not public, as those "
+        "of your own network.",
+    )
+    source_timeout_s: float = Field(30.0, gt=0, description="Seconds that reading one photo from its source may take.")
+    takeover_s: int = Field(
+        30, ge=5, description="A job whose worker has not been heard of for so long is given to another."
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of /metrics, /live and /ready; 0 takes a free one, none serves nothing."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that /metrics, /live and /ready listen on.")
+
+    @property
+    def jobs_url(self) -> str:
+        """The Redis that holds the jobs."""
+        return self.jobs_redis_url or self.redis_url
+
+
+class MetricsSettings(Settings):
+    """Settings of `songlens metrics`."""
+
+    redis_url: RedisUrl = Field(default_factory=resolve_url, description="Address of Redis or Valkey.")
+    partitions: int = Field(1, ge=1, le=1024, description="Partitions of the queue; the same for clients and workers.")
+    metrics_port: int = Field(
+        9465, ge=0, le=65535, description="Port of /metrics, /live and /ready; 0 takes a free one."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that /metrics, /live and /ready listen on.")
+
+
 Stage = Literal["vision", "songs"]
+S = TypeVar("S", bound=Settings)
 
 
-def load_settings(kind: type[StageSettings], **given: object) -> StageSettings:
+def known_settings() -> set[str]:
+    """Return the names of the settings of all workers."""
+    return {
+        name for kind in (VisionSettings, SongsSettings, JobsSettings, MetricsSettings) for name in kind.model_fields
+    }
+
+
+def load_settings(kind: type[S], **given: object) -> S:
     """Return the settings, `given` ones first; raises `ConfigError` that names each bad one."""
     _check_file()
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return kind(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return kind(**chosen)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in error.errors()]
         raise ConfigError("bad settings: " + "; ".join(lines)) from None
@@ -277,7 +363,6 @@ def _check_file() -> None:
         found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{CONFIG_VARIABLE} names {file}, which cannot be read: {error}") from None
-    # One file may serve both stages, so that a worker passes over what is the other stage's.
-    known = set(VisionSettings.model_fields) | set(SongsSettings.model_fields)
-    if unknown := sorted(set(found) - known):
+    # One file may serve all workers, so that each passes over what is another's.
+    if unknown := sorted(set(found) - known_settings()):
         raise ConfigError(f"{file} sets {', '.join(unknown)}, which no worker knows; see docs/configuration.md.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from songlens_training.commands.listening import described_listening
 from songlens_training.commands.options.backbone import BackboneFlags
 from songlens_training.commands.options.catalogue import Images, Songs
+from songlens_training.commands.options.distribution import FeatureFlags
 from songlens_training.commands.options.embedding import EmbeddingDevice, EmbeddingFlags
 from songlens_training.commands.options.groups import grouped
 from songlens_training.commands.options.index import IndexFlags
@@ -25,6 +27,7 @@ def build(
     songs: Songs,
     images: Images,
     vision: BackboneFlags,
+    kept: FeatureFlags,
     words: KeywordFlags,
     embedding: EmbeddingFlags,
     log: ListeningFlags,
@@ -38,6 +41,7 @@ def build(
     from songlens_training.model.learn import BuildOptions, Catalogue
 
     console = Console()
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     store = open_store(models)
     catalogue = Catalogue(songs=songs, images=images, listening=log.listening)
     options = BuildOptions(
@@ -45,14 +49,24 @@ def build(
         embedding=embedding.options(embedding_device),
         listening=log.options(),
         index=search.options(),
+        features_dtype=kept.features_dtype,
     )
     with progress_bars(console) as progress:
+        elsewhere = kept.elsewhere(vision.precision, progress, say)
         network = vision.open_chosen(embedding.threads, progress)
         same = None if force else find_built(store, build_config(catalogue, network, options))
         if same is not None:
             console.print(f"Model {same.version} was built from exactly this before; --force builds it again.")
             return
-        built = build_model(catalogue, store, network, options, progress=progress)
+        built = build_model(
+            catalogue,
+            store,
+            network,
+            options,
+            progress=progress,
+            features_folder=kept.features,
+            elsewhere=elsewhere,
+        )
     print_rows(console, built.summaries, built.rejects)
     if "listening" in built.report:
         console.print(described_listening(built.report["listening"]), highlight=False)

@@ -21,6 +21,7 @@ from songlens.commands.render import show
 from songlens_shared.address import HOME_VARIABLE, home
 from songlens_shared.broker import connect
 from songlens_shared.errors import RequestError
+from songlens_training.commands.demo_batch import score_as_batch
 from songlens_training.commands.progress import progress_bars
 from songlens_training.progress import Progress, step
 from songlens_workers.commands.processes import WorkerProcess, stop_all
@@ -58,10 +59,12 @@ def command(
         folder = _catalogue(data, songs, images_per_theme, progress)
         version = _model(console, store, folder, data, weights, progress)
     queries = spread(read_queries(folder), photos)
-    with _system(console, store, version, weights) as client:
+    with _system(console, store, version, weights) as (url, client):
         answers = [answer for query in queries if (answer := _answer(console, client, query))]
-    _summarise(console, folder, queries, answers, time.monotonic() - started_s)
-    raise typer.Exit(0 if len(answers) == len(queries) else 1)
+        _summarise(console, folder, queries, answers, time.monotonic() - started_s)
+        scored = score_as_batch(console, url, folder)
+    console.print(_next_steps(), soft_wrap=True, highlight=False)
+    raise typer.Exit(0 if scored and len(answers) == len(queries) else 1)
 
 
 def _catalogue(data: Data, songs: int, images_per_theme: int, progress: Progress) -> Path:
@@ -104,7 +107,7 @@ def _model(
 
 
 @contextmanager
-def _system(console: Console, store: ModelStore, version: str, weights: Path | None) -> Iterator[Client]:
+def _system(console: Console, store: ModelStore, version: str, weights: Path | None) -> Iterator[tuple[str, Client]]:
     """An embedded Valkey with the model published, a vision worker and a song worker: three processes beside this."""
     from songlens_training.model.publish import publish_model
 
@@ -129,7 +132,7 @@ def _system(console: Console, store: ModelStore, version: str, weights: Path | N
                 worker.start()
             with Client(broker.url) as client:
                 _wait_until_serving(console, client, workers)
-                yield client
+                yield broker.url, client
         finally:
             stop_all(workers)
 
@@ -169,7 +172,6 @@ def _summarise(
     if answers:
         totals_ms = [answer.recommendation.timings_ms["total"] for answer in answers]
         console.print(f"median time from queue to reply: {statistics.median(totals_ms):.0f} ms")
-    console.print(_next_steps(), soft_wrap=True, highlight=False)
 
 
 def _next_steps() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from songlens_shared.errors import ModelDamaged
 from songlens_shared.keys import bucket_count
+from songlens_shared.messages import FLOAT32
 from songlens_training.catalogue.tables import RejectLog, RowSummary
 from songlens_training.embedding.contexts import kept_contexts
 from songlens_training.evaluate.precision import keyword_precision
@@ -19,6 +20,7 @@ from songlens_training.keywords.report import keyword_report
 from songlens_training.model import artefacts
 from songlens_training.model.base import write_fold_in
 from songlens_training.model.built import Built, tree_sha256, version_name
+from songlens_training.model.features import Elsewhere
 from songlens_training.model.image_index import IndexOptions, write_image_index
 from songlens_training.model.learn import BuildOptions, Catalogue, Learned, learn
 from songlens_training.progress import Progress, silent
@@ -42,7 +44,13 @@ def build_config(catalogue: Catalogue, backbone: Backbone, options: BuildOptions
         "embedding": _jsonable(asdict(options.embedding)),
         **_listening_config(catalogue, options),
         **_index_config(options.index),
+        **_features_config(options.features_dtype),
     }
+
+
+def _features_config(dtype: str) -> dict[str, Any]:
+    """Where features were computed makes no difference; that they are rounded does."""
+    return {} if dtype == FLOAT32 else {"features_dtype": dtype}
 
 
 def _index_config(options: IndexOptions) -> dict[str, Any]:
@@ -81,8 +89,12 @@ def build_model(
     options: BuildOptions | None = None,
     *,
     progress: Progress = silent,
+    features_folder: Path | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Built:
     """Build one version and put it into the store. Nothing half-built is ever left where a version is looked for.
+
+    Features are kept in `features_folder` (default: in SONGLENS_HOME), and computed `elsewhere` where that is given.
 
     Raises `DataError` for data that cannot make a catalogue, `ConfigError` for options out of range, `ModelError` where
     the version cannot be written.
@@ -92,7 +104,9 @@ def build_model(
     name = version_name(config, store.folder)
     rejects_path = store.folder / f"{name}.rejects.jsonl"
     with RejectLog(rejects_path) as rejects:
-        learned = learn(catalogue, backbone, options, rejects, progress)
+        learned = learn(
+            catalogue, backbone, options, rejects, progress, features_folder=features_folder, elsewhere=elsewhere
+        )
         summaries = [rejects.summary(str(path)) for path in catalogue.sources]
     report = _report(learned, summaries)
     with artefacts.partial_version(store.folder / name) as folder:
@@ -154,6 +168,7 @@ def _report(learned: Learned, summaries: Sequence[RowSummary]) -> dict[str, Any]
         "precision_at_10": keyword_precision(learned.embedding, table, k=10),
         "features": {
             "computed": learned.extracted.computed,
+            "elsewhere": learned.extracted.elsewhere,
             "images_per_s": round(learned.extracted.images_per_s, 2),
         },
         "seconds": learned.seconds,

@@ -33,14 +33,14 @@ class Built:
 
 
 def version_name(config: dict[str, Any], folder: Path) -> str:
-    """Return the name of a version that is made now in a store's folder: names sort by time, to the second.
+    """Return the name of a version that is made now in a store's folder: names sort by the order of their making.
 
-    Where the same configuration was built within this second, the next one is waited for.
+    They tell the second, so where a version of this second is there (whole or being built), the next one is waited for.
     """
     while True:
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config_sha256(config)[:8]}"
-        if not (folder / name).exists():
-            return name
+        moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        if not any(folder.glob(f"{moment}-*")):
+            return f"{moment}-{config_sha256(config)[:8]}"
         time.sleep(_NAME_TAKEN_S)
 
 

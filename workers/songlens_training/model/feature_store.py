@@ -3,12 +3,13 @@
 One folder for each backbone, weights and preprocessing; in it, shards of a few hundred rows, each written whole under a
 temporary name and then renamed. Rows are named by the SHA-256 of the image file's bytes, so that a file that was moved
 is found again and one that was changed is not. Several processes may write at once: at worst a row is there twice.
+
+Rows are float32, or float16 in shards whose names say so: half the disk, and rounded. Who wants float32 does not see
+those, so that a feature is never less exact than was asked for.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 import uuid
@@ -22,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 
 from songlens_shared.errors import DataError, ModelError
+from songlens_shared.messages import FLOAT16, FLOAT32
 from songlens_workers.models.manifest import BackboneSpec
 from songlens_workers.vision.backbone import Features
 
@@ -33,17 +35,22 @@ SHARD_S = 20.0
 """A shard is written when it is full or this old: at most so much work is lost."""
 
 _DIGEST_BYTES = 32
+_WHOLE = ".npz"
+_HALF = ".float16.npz"
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class FeatureStore:
     """The features of one backbone under a root folder; the folder may be removed at any time between builds."""
 
-    def __init__(self, root: Path, spec: BackboneSpec) -> None:
-        described = json.dumps(spec.model_dump(exclude_none=True), sort_keys=True)
-        self.folder = root / f"{spec.name}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    def __init__(self, root: Path, spec: BackboneSpec, *, dtype: str = FLOAT32, part: str = "") -> None:
+        """`dtype` is what rows are kept in. With a `part`, only shards that were added under its name are seen."""
+        self.root = root
+        self.spec = spec
+        self.folder = root / spec.fingerprint
         self.dimensions = spec.dimensions
-        self._described = described
+        self.dtype = dtype
+        self._part = part
 
     def held(self) -> set[Digest]:
         """Return the digests of all rows. A shard that cannot be read is left out; its rows are computed again."""
@@ -56,23 +63,30 @@ class FeatureStore:
         return found
 
     def _shards(self) -> list[Path]:
-        return sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []
+        if not self.folder.is_dir():
+            return []
+        found = sorted(self.folder.glob(f"{self._part}*.npz"))
+        return found if self.dtype == FLOAT16 else [shard for shard in found if not shard.name.endswith(_HALF)]
 
     def add(self, digests: Sequence[Digest], features: Features) -> None:
-        """Keep float32 (B, D) under B digests, all or none. Raises `ModelError` where they cannot be written."""
+        """Keep float32 (B, D) under B digests, all or none, in the store's dtype.
+
+        Raises `ModelError` where they cannot be written, or where float16 cannot hold one of them.
+        """
         if features.shape != (len(digests), self.dimensions):
             raise ValueError(f"{len(digests)} digests do not go with features {features.shape}")
-        name = uuid.uuid4().hex
+        rounded = _as_kept(features, self.dtype)
+        name = f"{self._part}{uuid.uuid4().hex}"
         partial = self.folder / f"{name}.partial"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "backbone.json").write_text(self._described + "\n", encoding="utf-8")
+            (self.folder / "backbone.json").write_text(self.spec.described() + "\n", encoding="utf-8")
             with partial.open("wb") as file:
                 rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES)  # (B, 32)
-                np.savez(file, digests=rows, features=np.ascontiguousarray(features, np.float32))
+                np.savez(file, digests=rows, features=rounded)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.rename(self.folder / f"{name}.npz")
+            partial.rename(self.folder / f"{name}{_HALF if self.dtype == FLOAT16 else _WHOLE}")
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
@@ -89,7 +103,7 @@ class FeatureStore:
         for shard in self._shards():
             if not positions:
                 return
-            _copy_shard(shard, positions, into)
+            _copy_shard(shard, positions, into, self.dtype)
         if positions:
             raise DataError(f"{self.folder} lacks the features of {len(positions)} images; remove it and build again.")
 
@@ -139,13 +153,30 @@ def _digests(shard: Path) -> list[Digest]:
         return [row.tobytes() for row in arrays["digests"]]
 
 
-def _copy_shard(shard: Path, positions: dict[Digest, list[int]], into: Features) -> None:
-    """Copy what is wanted of one shard, and take it off `positions`."""
+def _as_kept(features: Features, dtype: str) -> np.ndarray[Any, Any]:
+    """Return (B, D) in a dtype; raises `ModelError` where float16 cannot hold a number."""
+    if dtype == FLOAT32:
+        return np.ascontiguousarray(features, np.float32)
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused
+        rounded = np.ascontiguousarray(features, np.float16)
+    if not np.isfinite(rounded).all():
+        raise ModelError(
+            f"a number of a feature, {np.abs(features).max():g}, does not fit into float16 (65504 at most); take "
+            "`--features-dtype float32`."
+        )
+    return rounded
+
+
+def _copy_shard(shard: Path, positions: dict[Digest, list[int]], into: Features, dtype: str) -> None:
+    """Copy what is wanted of one shard, and take it off `positions`.
+
+    Rows of a float16 store are rounded wherever they come from: which shards there are makes no difference.
+    """
     try:
         with _opened(shard) as arrays:
             wanted = {row.tobytes(): number for number, row in enumerate(arrays["digests"])}
             wanted = {digest: number for digest, number in wanted.items() if digest in positions}
-            features = arrays["features"] if wanted else into[:0]
+            features = _as_kept(arrays["features"], dtype) if wanted else into[:0]
     except _UNREADABLE:
         return
     for digest, number in wanted.items():

@@ -1,16 +1,18 @@
 """Image features: catalogue images through the backbone, in batches, decoded ahead of it by threads.
 
 What was computed is kept in a `FeatureStore` every few seconds, so that an extraction that was broken off goes on where
-it stood.
+it stood. What others have put there meanwhile is taken as it is: `Elsewhere` lets them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +29,21 @@ _THREADS = 2
 _BATCH_IMAGES = 8
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image as it was when it was read."""
+
+    path: Path
+    digest: Digest
+
+
+class Elsewhere(Protocol):
+    """Computes features where there is more to compute with than here."""
+
+    def __call__(self, images: Sequence[ImageFile], store: FeatureStore, /) -> int:
+        """Put into the store what it lacks of these images, and return how many; what it cannot make is left out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
     """The images that could be decoded, and their features in the same order."""
@@ -34,7 +51,10 @@ class Extracted:
     images: list[CatalogueImage]
     features: StoredFeatures
     computed: int
-    """Images that went through the backbone; the others were in the store."""
+    """Images that went through the backbone here; the others were in the store."""
+
+    elsewhere: int
+    """Images that were put into the store by others for this extraction."""
 
     images_per_s: float
     """At which rate those were computed; 0 when there were none."""
@@ -48,11 +68,13 @@ def extract_features(
     *,
     source: str,
     progress: Callable[[int, int], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Extracted:
     """Return the images that could be decoded, with their features; those not in `store` are computed and kept there.
 
-    An image that cannot be read or decoded is refused into `rejects`. `progress` counts the images that have to be
-    computed. Raises `DataError` when no image is left and `ModelError` where the store cannot be written.
+    With `elsewhere`, only what that leaves out is computed here. An image that cannot be read or decoded is refused
+    into `rejects`. `progress` counts the images that have to be computed. Raises `DataError` when no image is left,
+    `ModelError` where the store cannot be written, and what `elsewhere` raises.
     """
 
     def refuse(image: CatalogueImage, reason: str) -> None:
@@ -60,6 +82,7 @@ def extract_features(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         digests = _digests(images, pool, refuse)
+        made = 0 if elsewhere is None else elsewhere(_files(images, digests), store)
         held = store.held()
         missing = [image for image in images if image.id in digests and digests[image.id] not in held]
         started_s = time.monotonic()
@@ -81,6 +104,7 @@ def extract_features(
         images=kept,
         features=StoredFeatures(store, [digests[image.id] for image in kept]),
         computed=computed,
+        elsewhere=made,
         images_per_s=computed / max(time.monotonic() - started_s, 1e-9),
     )
 
@@ -97,6 +121,10 @@ def _digests(images: Sequence[CatalogueImage], pool: ThreadPoolExecutor, refuse:
         else:
             found[image.id] = digest
     return found
+
+
+def _files(images: Sequence[CatalogueImage], digests: Mapping[str, Digest]) -> list[ImageFile]:
+    return [ImageFile(image.path, digests[image.id]) for image in images if image.id in digests]
 
 
 def _digest(image: CatalogueImage) -> Digest | OSError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from songlens_shared.address import home
+from songlens_shared.messages import FLOAT32
 from songlens_training.catalogue.images import CatalogueImage, read_images
 from songlens_training.catalogue.listening import Plays, read_plays
 from songlens_training.catalogue.songs import Song, read_songs
@@ -22,7 +23,7 @@ from songlens_training.keywords.options import KeywordOptions
 from songlens_training.keywords.selection import find_keywords
 from songlens_training.keywords.table import KeywordTable
 from songlens_training.model.feature_store import FeatureStore
-from songlens_training.model.features import Extracted, extract_features
+from songlens_training.model.features import Elsewhere, Extracted, extract_features
 from songlens_training.model.image_index import IndexOptions, check_index_options
 from songlens_training.model.precision import prove
 from songlens_training.progress import Progress, step
@@ -60,6 +61,8 @@ class BuildOptions:
     """Of no effect without a listening log."""
 
     index: IndexOptions = field(default_factory=IndexOptions)
+    features_dtype: str = FLOAT32
+    """float32, or float16: features take half the disk until the index is built, and are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +93,14 @@ def learn(
     progress: Progress,
     *,
     features_folder: Path | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Learned:
     """Return what the catalogue teaches: keywords, features, graph and network embedding.
 
     Only images that can be decoded and bear a keyword, and songs with a keyword, are left. Refused rows go into
-    `rejects`. Features that were computed before are taken from `features_folder` (default: in SONGLENS_HOME).
-    Raises `DataError` for data that cannot make a catalogue and `ConfigError` for options out of range.
+    `rejects`. Features that were computed before are taken from `features_folder` (default: in SONGLENS_HOME); what is
+    not there may be computed `elsewhere`. Raises `DataError` for data that cannot make a catalogue and `ConfigError`
+    for options out of range.
     """
     watch = _Stopwatch()
     check_index_options(options.index)
@@ -110,9 +115,16 @@ def learn(
     shown = [image for image in images if image.id in table.images]
     backbone, agreement = prove(backbone, shown, progress)
     watch.lap("precision")
-    kept = FeatureStore(features_folder or home() / "features", backbone_spec(backbone))
-    extracting = step(progress, "Extracting image features")
-    extracted = extract_features(shown, backbone, kept, rejects, source=str(catalogue.images), progress=extracting)
+    kept = FeatureStore(features_folder or home() / "features", backbone_spec(backbone), dtype=options.features_dtype)
+    extracted = extract_features(
+        shown,
+        backbone,
+        kept,
+        rejects,
+        source=str(catalogue.images),
+        progress=step(progress, "Extracting image features"),
+        elsewhere=elsewhere,
+    )
     images = extracted.images
     watch.lap("features")
     table = replace(table, images={image.id: table.images[image.id] for image in images})

@@ -20,7 +20,7 @@ from songlens_workers.songs.cards import SongCard
 from songlens_workers.songs.ne_store import NeStore, Vectors
 
 _PAGE = 2000
-_KEPT_VERSIONS = 3
+KEPT_VERSIONS = 3
 
 
 def publish_model(store: ModelStore, version: str, connection: redis.Redis, *, progress: Progress = silent) -> Manifest:
@@ -109,7 +109,7 @@ def _song_card(row: dict[str, Any]) -> SongCard:
 def _remove_old(connection: redis.Redis, published: PublishedModels) -> None:
     versions = published.versions()
     live = {published.current(), published.previous()}
-    for version in versions[:-_KEPT_VERSIONS]:
+    for version in versions[:-KEPT_VERSIONS]:
         if version not in live:
             NeStore(connection, published.manifest(version)).delete()
             published.forget(version)

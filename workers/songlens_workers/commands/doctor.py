@@ -17,8 +17,9 @@ from rich.markup import escape
 from songlens_shared.address import home, resolve_partitions, resolve_url, safe_url
 from songlens_shared.broker import broker_errors, open_redis
 from songlens_shared.errors import BrokerError, ConfigError, ModelError
+from songlens_shared.functions import library_source
 from songlens_shared.keys import LANES, SONGS_GROUP, VISION_GROUP, PartitionKeys
-from songlens_shared.server import load_functions, server_info
+from songlens_shared.server import library_revision, load_functions, loaded_revision, server_info
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.models.store import ModelStore
 
@@ -69,9 +70,19 @@ def _redis(url: str) -> Iterator[Finding]:
             info = server_info(connection)
             yield Finding("ok", f"{info} answers at {safe_url(url)}")
             loaded = load_functions(connection)
-            yield Finding("ok", "the functions library " + ("was missing and is now loaded" if loaded else "is loaded"))
+            yield _library(loaded_revision(connection), library_revision(library_source()), loaded=loaded)
     except BrokerError as error:
         yield Finding("fault", f"Redis: {error.message}")
+
+
+def _library(there: int, ours: int, *, loaded: bool) -> Finding:
+    if there > ours:
+        what = (
+            f"the functions library is of a newer release (revision {there}, ours is {ours}), which serves this one too"
+        )
+        return Finding("note", what, "On the way back to this release for good, see ops/runbook.md, Upgrade.")
+    state = "was missing or older and is now loaded" if loaded else "is loaded"
+    return Finding("ok", f"the functions library {state} (revision {there})")
 
 
 def _model(url: str, store: ModelStore) -> Iterator[Finding]:

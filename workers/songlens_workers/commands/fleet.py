@@ -63,13 +63,14 @@ def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run_fleet(workers: Sequence[WorkerProcess]) -> None:
-    """Run them until SIGTERM or SIGINT, starting again what ends, and let them drain.
+    """Run them until SIGTERM or SIGINT, starting again what ends, and let them drain; SIGUSR1 lets them drain and stay.
 
     Ends the command with the exit status of a process that keeps ending, or that did not drain as it should.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGUSR1, lambda *_: _drain(workers))
     failed = 0
     try:
         for worker in workers:
@@ -85,3 +86,8 @@ def run_fleet(workers: Sequence[WorkerProcess]) -> None:
     _log.info("all_stopped", statuses=statuses)
     if failed:
         raise typer.Exit(failed if failed > 0 else 128 - failed)
+
+
+def _drain(workers: Sequence[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.ask_to_drain()

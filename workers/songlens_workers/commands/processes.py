@@ -78,9 +78,16 @@ class WorkerProcess:
         raise SonglensError(f"the {self.name} worker has ended with status {status}.\n{tail}")
 
     def ask_to_stop(self) -> None:
-        """Let it drain."""
+        """Let it drain and end."""
+        self._send(signal.SIGTERM)
+
+    def ask_to_drain(self) -> None:
+        """Let it drain and stay."""
+        self._send(signal.SIGUSR1)
+
+    def _send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
 
     def wait(self) -> int:
         """Wait until it has drained; end it where that takes too long. Returns the exit status."""

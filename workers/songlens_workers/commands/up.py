@@ -32,8 +32,9 @@ def command(
     ] = None,
     vision_workers: Annotated[int, typer.Option(min=1, help="Vision workers to run.")] = 1,
     song_workers: Annotated[int, typer.Option(min=1, help="Song workers to run.")] = 1,
+    job_workers: Annotated[int, typer.Option(min=0, help="Job workers to run, for `songlens batch`.")] = 1,
 ) -> None:
-    """Run everything here until Ctrl-C: Valkey (unless a Redis is given), vision workers and song workers."""
+    """Run everything here until Ctrl-C: Valkey (unless a Redis is given), vision, song and job workers."""
     configure_logging("console")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,7 +45,11 @@ def command(
         environment = {URL_VARIABLE: url}
         options = {"--models": models, "--weights": weights, "--device": device, "--devices": devices}
         vision = ["vision", *(str(part) for pair in options.items() if pair[1] is not None for part in pair)]
-        stages = [("vision", vision, vision_workers), ("songs", ["songs"], song_workers)]
+        stages = [
+            ("vision", vision, vision_workers),
+            ("songs", ["songs"], song_workers),
+            ("jobs", ["jobs"], job_workers),
+        ]
         workers = [
             WorkerProcess(f"{stage} {number + 1}", arguments, environment=environment)
             for stage, arguments, count in stages
@@ -53,7 +58,13 @@ def command(
         stack.callback(stop_all, workers)
         for worker in workers:
             worker.start()
-        _log.info("up", redis=safe_url(url), vision_workers=vision_workers, song_workers=song_workers)
+        _log.info(
+            "up",
+            redis=safe_url(url),
+            vision_workers=vision_workers,
+            song_workers=song_workers,
+            job_workers=job_workers,
+        )
         watch(workers, stop)
 
 

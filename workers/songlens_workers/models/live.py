@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -12,6 +13,7 @@ from redis.exceptions import RedisClusterException
 
 from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import NoModel, SonglensError
+from songlens_workers.runtime.metrics import ModelMetrics
 
 M = TypeVar("M")
 
@@ -23,11 +25,19 @@ _log = structlog.get_logger()
 class LiveModel(Generic[M]):
     """Holds the open model of one worker. Take `get()` once for each batch: a batch never sees two versions."""
 
-    def __init__(self, *, current: Callable[[], str | None], load: Callable[[str], M], poll_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        current: Callable[[], str | None],
+        load: Callable[[str], M],
+        poll_s: float,
+        metrics: ModelMetrics | None = None,
+    ) -> None:
         self._steps: list[Callable[[], None]] = [self.poll]
         self._current = current
         self._load = load
         self._poll_s = poll_s
+        self._metrics = metrics
         self._open: tuple[str, M] | None = None
         self._fault: str | None = None
         self._failed: tuple[str, int] | None = None
@@ -38,7 +48,7 @@ class LiveModel(Generic[M]):
         """Load what is live now, if anything is; raises `ModelError`. To be called before the worker starts."""
         version = self._current()
         if version is not None:
-            self._open = version, self._load(version)
+            self._open = version, self._timed(version)
             _log.info("model_loaded", model=version)
 
     def poll_also(self, step: Callable[[], None]) -> None:
@@ -58,6 +68,11 @@ class LiveModel(Generic[M]):
     def version(self) -> str | None:
         """The version that serves."""
         return self._open[0] if self._open else None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the newest version could not be loaded."""
+        return self._fault is not None
 
     def faults(self) -> list[str]:
         """Return why this worker cannot serve; nothing while any version is open."""
@@ -83,21 +98,40 @@ class LiveModel(Generic[M]):
     def poll(self) -> None:
         """Load and swap in the live version where it is not the open one; keep the open one where that fails."""
         version = self._current()
-        if version is None or version == self.version or self._failed_lately(version):
+        if version is not None and version == self.version:
+            self._forgive()
+            return
+        if version is None or self._failed_lately(version):
             return
         try:
-            model = self._load(version)
+            model = self._timed(version)
         except (redis.ConnectionError, redis.TimeoutError, RedisClusterException):
             raise  # says nothing about the version
         except Exception as error:
             # Whatever it is, the version that serves goes on serving, and the next one will be looked for.
             self._fault = f"model version {version} could not be loaded: {error}"
             self._failed = version, _RETRY_FAILED_AFTER_POLLS
+            if self._metrics is not None:
+                self._metrics.refused()
             unforeseen = None if isinstance(error, SonglensError | OSError) else error
             _log.error("model_refused", model=version, serving=self.version, error=str(error), exc_info=unforeseen)
             return
         self._open, self._fault, self._failed = (version, model), None, None
         _log.info("model_loaded", model=version)
+
+    def _forgive(self) -> None:
+        """What could not be loaded has been rolled back: what serves is what shall."""
+        if self._fault is not None:
+            self._fault = self._failed = None
+            if self._metrics is not None:
+                self._metrics.forgiven()
+
+    def _timed(self, version: str) -> M:
+        started_s = time.monotonic()
+        model = self._load(version)
+        if self._metrics is not None:
+            self._metrics.loaded(version, time.monotonic() - started_s)
+        return model
 
     def _failed_lately(self, version: str) -> bool:
         """A damaged version is tried again now and then: the file may have been mended."""

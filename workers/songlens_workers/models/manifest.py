@@ -56,6 +56,15 @@ class BackboneSpec(BaseModel):
     calibration_sha256: str | None = None
     """Of the file that an int8 network was calibrated by; None for other precisions."""
 
+    def described(self) -> str:
+        """Return the canonical text of all fields that are set: equal texts, equal features."""
+        return json.dumps(self.model_dump(exclude_none=True), sort_keys=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """The name and the first 12 hex digits of the text's SHA-256: what features of one backbone are known by."""
+        return f"{self.name}-{hashlib.sha256(self.described().encode()).hexdigest()[:12]}"
+
     def check(self, worker: BackboneSpec) -> None:
         """Raise `ModelMismatch` naming each field in which a worker's backbone differs."""
         differing = [

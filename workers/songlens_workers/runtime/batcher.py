@@ -32,6 +32,8 @@ class Batch(Generic[T]):
 
     items: list[T]
     reason: Release
+    capacity: int
+    """How many it could have held."""
 
 
 class MicroBatcher(Generic[T]):
@@ -78,7 +80,10 @@ class MicroBatcher(Generic[T]):
         if not len(self):
             return None
         reason = self._reason(draining)
-        return None if reason is None else Batch(self._take(), reason)
+        if reason is None:
+            return None
+        capacity = self._size()
+        return Batch(self._take(), reason, capacity)
 
     def _reason(self, draining: bool) -> Release | None:
         now = self._clock()

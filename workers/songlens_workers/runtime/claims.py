@@ -59,6 +59,7 @@ class Claims:
         self._consumer = consumer
         self._credit = 0.0
         self._turn = 0
+        self._drained = False
         self._idle_times = threading.Lock()
         self._watches: Watches[Delivery] = Watches()
 
@@ -84,14 +85,19 @@ class Claims:
     def claim(self, count: int, block_ms: int, *, sharing: int | None = None) -> list[Delivery]:
         """Return at most `count` new entries, waiting up to `block_ms` for the first; preferred streams come first.
 
-        About `sharing` of them at most are of streams of lower rank.
+        About `sharing` of them at most are of streams of lower rank. Where the last claim has left nothing behind,
+        there is no order to keep: then a wait for all streams is the only round trip.
         """
         if sharing is None or not self._preferred:
             sharing = count
         self._turn += 1
         claimed = self._arrived()
-        with _keeping(claimed):
-            claimed += self._take(count - len(claimed) - self._watches.reserved, sharing)
+        if not (self._drained and block_ms):
+            room = count - len(claimed) - self._watches.reserved
+            with _keeping(claimed):
+                taken = self._take(room, sharing)
+                self._drained = len(taken) < room
+                claimed += taken
         if claimed or not block_ms:
             return claimed
         if not sharing:
@@ -143,10 +149,15 @@ class Claims:
         inlets = self._rotated(inlets)
         groups = by_partition(self._redis, inlets, _stream)
         if len(groups) > 1:
+            self._drained = False  # those that are waited for are not looked at anyhow
             return self._watch(groups, count, block_ms)
         if count < len(inlets):
+            self._drained = False
             return self._claim_new(inlets[:count], 1, min(block_ms, _PARTIAL_WAIT_MS))
-        return self._claim_new(inlets, count // len(inlets), block_ms)
+        each = count // len(inlets)
+        found = self._claim_new(inlets, each, block_ms)
+        self._drained = max(Counter(map(_stream, found)).values(), default=0) < each
+        return found
 
     def _watch(self, groups: Sequence[list[Inlet]], count: int, block_ms: int) -> list[Delivery]:
         """Wait for all groups at once, by a read of each; what comes later than the first is returned by later claims.

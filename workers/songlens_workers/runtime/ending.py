@@ -8,11 +8,11 @@ from songlens_shared.functions import Delivery
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.health import Pulse
 from songlens_workers.runtime.in_flight import InFlight
-from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.outbox import Outbox
 from songlens_workers.runtime.patience import GivenUp, Patience
 from songlens_workers.runtime.sending import Sending
 from songlens_workers.runtime.stage import Outcome
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import StageSettings
 
 
@@ -26,7 +26,7 @@ class Ending:
         outbox: Outbox,
         claims: Claims,
         in_flight: InFlight,
-        metrics: StageMetrics,
+        tracing: Tracing,
         patience: Patience,
         pulse: Pulse,
     ) -> None:
@@ -34,7 +34,7 @@ class Ending:
         self._outbox = outbox
         self._claims = claims
         self._in_flight = in_flight
-        self._metrics = metrics
+        self._tracing = tracing
         self._patience = patience
         self._sending = Sending(self._send, pulse)
 
@@ -72,6 +72,7 @@ class Ending:
         if delivery.deliveries >= self._settings.max_deliveries:
             self.bury(delivery, error)
             return
+        self._tracing.given_back(delivery)
         # Let go first, or the next heartbeat would claim it again.
         self._let_go([delivery])
         try:
@@ -81,4 +82,3 @@ class Ending:
 
     def _let_go(self, deliveries: Iterable[Delivery]) -> None:
         self._in_flight.let_go(deliveries)
-        self._metrics.in_flight(len(self._in_flight))

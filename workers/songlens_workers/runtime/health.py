@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.exposition import choose_encoder
 
 from songlens_shared.errors import ConfigError
 
@@ -58,13 +58,18 @@ class HealthServer:
     def __init__(
         self, host: str, port: int, *, pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRegistry
     ) -> None:
-        """Listen. `ready` says why the worker cannot serve; `ConfigError` where the port is taken."""
+        """Listen. `ready` says why the worker cannot serve; `ConfigError` where the port is taken.
+
+        What /live says is put into `registry`, too: not everybody who watches asks for it.
+        """
         try:
             self._server = ThreadingHTTPServer((host, port), _handler(pulse, ready, registry))
         except OSError as error:
             raise ConfigError(
                 f"metrics_port {port} of {host} cannot be listened on ({error.strerror}); choose another, or 0."
             ) from None
+        stuck = Gauge("songlens_stuck_loops", "Loops that stand still; /live is red unless it is 0.", registry=registry)
+        stuck.set_function(lambda: len(pulse.faults()))
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -75,6 +80,10 @@ class HealthServer:
     def start(self) -> None:
         """Serve in the background."""
         self._thread.start()
+
+    def abandon(self) -> None:
+        """In a process that was forked from ours: let go of the port, which stays ours."""
+        self._server.socket.close()
 
     def stop(self) -> None:
         """Stop serving."""
@@ -87,7 +96,9 @@ def _handler(pulse: Pulse, ready: Callable[[], list[str]], registry: CollectorRe
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
-                self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+                # Exemplars are told in the OpenMetrics format alone, which Prometheus asks for.
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._send(200, content_type, encode(registry))
             elif path == "/live":
                 self._report(pulse.faults())
             elif path == "/ready":

@@ -64,4 +64,4 @@ class InFlight:
 
 
 def _is_bulk(delivery: Delivery) -> bool:
-    return delivery.keys.lane_of(delivery.stream) == BULK
+    return delivery.lane == BULK

@@ -26,6 +26,7 @@ from songlens_workers.runtime.pool import Pool
 from songlens_workers.runtime.preparing import Preparing
 from songlens_workers.runtime.ready import Ready
 from songlens_workers.runtime.stage import Outcome, Stage, Work
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import StageSettings
 
 P = TypeVar("P")
@@ -69,11 +70,12 @@ class Intake(Generic[P]):
         in_flight: InFlight,
         ending: Ending,
         metrics: StageMetrics,
+        tracing: Tracing,
         patience: Patience,
         pool: Pool,
         preparing: Preparing,
         ready: Ready[Prepared[P]],
-        stopping: Callable[[], bool],
+        leaving: Callable[[], bool],
         stuck: Callable[[], bool],
     ) -> None:
         self._stage = stage
@@ -83,11 +85,12 @@ class Intake(Generic[P]):
         self._in_flight = in_flight
         self._ending = ending
         self._metrics = metrics
+        self._tracing = tracing
         self._patience = patience
         self._pool = pool
         self._preparing = preparing
         self._ready = ready
-        self._stopping = stopping
+        self._leaving = leaving
         self._stuck = stuck
         self._waiting: deque[Work] = deque()
         self._look_again_s = float("-inf")
@@ -114,11 +117,11 @@ class Intake(Generic[P]):
     def _give_up_hung(self) -> None:
         """What hangs here may go well elsewhere; what hangs everywhere becomes a dead letter."""
         for delivery in self._preparing.newly_hung():
-            _log.error("prepare_hangs", stage=self._stage.name, request=delivery.request_id)
+            _log.error("prepare_hangs", stage=self._stage.name, **self._tracing.about(delivery))
             self._ending.fail(delivery, f"preparing the entry took longer than {self._settings.stuck_s:g} s")
 
     def _claim(self, room: int) -> list[Delivery]:
-        if self._stopping():
+        if self._leaving():
             return []
         # At least one of each stream, so that one wait can watch them all.
         count = min(room, max(self._settings.max_batch, self._claims.streams))
@@ -164,16 +167,17 @@ class Intake(Generic[P]):
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
         claimed_ms = self._clock.now_ms()
-        for delivery in deliveries:
-            if not self._in_flight.hold(delivery):
-                continue
+        held = [Work(delivery, claimed_ms) for delivery in deliveries if self._in_flight.hold(delivery)]
+        self._metrics.claimed([work.queue_ms for work in held])
+        for work in held:
+            delivery = work.delivery
+            self._tracing.claimed(work)
             if delivery.deliveries > self._settings.max_deliveries:
                 self._ending.bury(delivery, f"delivered {delivery.deliveries} times and never finished")
             else:
-                self._waiting.append(Work(delivery, claimed_ms))
+                self._waiting.append(work)
         for _ in range(min(len(self._waiting), self._pool.size)):
             self._pool.submit(self._prepare_waiting)
-        self._metrics.in_flight(len(self._in_flight))
 
     def _prepare_waiting(self) -> None:
         """Prepare one entry after the other, each of the pool's threads, until none waits."""
@@ -199,7 +203,6 @@ class Intake(Generic[P]):
 
     def _prepare_one(self, work: Work) -> None:
         delivery = work.delivery
-        self._metrics.waited(work.queue_ms)
         try:
             if not delivery.deadline_ms:
                 raise BadRequest("the entry has no deadline; queue requests with the function songlens_submit.")
@@ -208,7 +211,7 @@ class Intake(Generic[P]):
         except RequestError as error:
             self._ending.finish([(delivery, error)])
         except Exception:
-            _log.exception("prepare_failed", stage=self._stage.name, request=delivery.request_id)
+            _log.exception("prepare_failed", stage=self._stage.name, **self._tracing.about(delivery))
             if not self._preparing.given_up():
                 self._ending.fail(delivery, "the entry could not be prepared")
         else:

@@ -6,6 +6,7 @@ the server has taken it.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
@@ -23,6 +24,7 @@ from songlens_shared.server import is_missing_function, load_functions
 from songlens_workers.runtime.metrics import StageMetrics
 from songlens_workers.runtime.patience import Patience, will_pass
 from songlens_workers.runtime.stage import Answer, HandOver, Outcome
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import StageSettings
 
 _log = structlog.get_logger()
@@ -38,12 +40,14 @@ class Outbox:
         *,
         stage: str,
         metrics: StageMetrics,
+        tracing: Tracing,
         patience: Patience,
     ) -> None:
         self._redis = connection
         self._settings = settings
         self._stage = stage
         self._metrics = metrics
+        self._tracing = tracing
         self._patience = patience
 
     def send(self, outcomes: Sequence[tuple[Delivery, Outcome]]) -> dict[int, str]:
@@ -58,13 +62,19 @@ class Outbox:
             try:
                 calls[position] = _call(delivery, outcome)
             except Exception as error:
-                _log.exception("outcome_not_encoded", stage=self._stage, request=delivery.request_id)
+                _log.exception("outcome_not_encoded", stage=self._stage, **self._tracing.about(delivery))
                 refused[position] = f"the outcome could not be encoded: {error}"
-        for position, result in zip(calls, self._send(list(calls.values())), strict=True):
+        started_s, began_ns = time.monotonic(), time.time_ns()
+        results = self._send(list(calls.values()))
+        self._metrics.sent(time.monotonic() - started_s)
+        for position, result in zip(calls, results, strict=True):
             if isinstance(result, redis.ResponseError):
                 refused[position] = f"Redis refused the outcome: {result}"
             else:
-                taken[_code(outcomes[position][1]) if result else None] += 1
+                delivery, outcome = outcomes[position]
+                code = _code(outcome)
+                taken[code if result else None] += 1
+                self._tracing.sent(delivery, outcome, code=code, began_ns=began_ns, taken=bool(result))
         self._count(taken)
         return refused
 
@@ -79,11 +89,19 @@ class Outbox:
             keep_payload=self._settings.dead_payloads,
             dead_ttl_s=self._settings.dead_ttl_s,
         )
+        began_ns = time.time_ns()
         (result,) = self._send([call])
         if isinstance(result, redis.ResponseError):
-            _log.error("burial_refused", stage=self._stage, request=delivery.request_id, error=str(result))
+            _log.error("burial_refused", stage=self._stage, error=str(result), **self._tracing.about(delivery))
+            self._tracing.given_back(delivery)
         else:
             self._count({InternalError.code if result else None: 1})
+            if result:
+                self._metrics.buried()
+                self._tracing.buried(delivery)
+            self._tracing.sent(
+                delivery, InternalError(), code=InternalError.code, began_ns=began_ns, taken=bool(result)
+            )
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         """Return what each call returned, or the `ResponseError` that the server has against this one."""
@@ -152,7 +170,8 @@ def _call(delivery: Delivery, outcome: Outcome) -> Call:
         case HandOver(stream, payload):
             return functions.hand_over(delivery, stream, payload)
         case Answer(reply):
-            return functions.finish(delivery, encode_reply(reply))
+            finish = functions.finish if reply.features is None else functions.finish_with_notice
+            return finish(delivery, encode_reply(reply))
         case RequestError():
             return functions.finish(delivery, encode_reply(error_reply(delivery.request_id, outcome)))
         case _:

@@ -42,6 +42,12 @@ def will_pass(error: BaseException) -> bool:
     return isinstance(error, _AWAY) or (isinstance(error, redis.ResponseError) and str(error).startswith(_UNABLE))
 
 
+def named(error: BaseException) -> str:
+    """Return a word for what is wrong with the server; what else an error says may be private."""
+    text = str(error)
+    return text.partition(" ")[0] if text.startswith(_UNABLE) else type(error).__name__
+
+
 class Patience:
     """Repeats what failed for lack of a server, until it works or the worker gives up."""
 
@@ -72,8 +78,8 @@ class Patience:
                         raise
                     failures += 1
                     if failures == 1:
-                        _log.warning("redis_away", stage=self._stage, error=type(error).__name__)
-                    self._waiting[thread] = type(error).__name__
+                        _log.warning("redis_away", stage=self._stage, error=named(error))
+                    self._waiting[thread] = named(error)
                     self._pause(pause_s, error)
                     pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
                 else:

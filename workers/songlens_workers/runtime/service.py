@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import NoReturn, TypeVar
 
 import redis
@@ -19,9 +20,11 @@ from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock
 from songlens_workers.runtime.health import HealthServer, Pulse
-from songlens_workers.runtime.metrics import StageMetrics
+from songlens_workers.runtime.metrics import StageMetrics, show_process
 from songlens_workers.runtime.patience import will_pass
+from songlens_workers.runtime.report import Reporting
 from songlens_workers.runtime.stage import Stage
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.runtime.watches import MOST
 from songlens_workers.runtime.worker import StageWorker
 from songlens_workers.settings import StageSettings
@@ -43,7 +46,7 @@ def starting_up(settings: StageSettings) -> Iterator[None]:
     def leave() -> NoReturn:
         raise SystemExit(0)
 
-    with obeying_signals(leave), broker_errors(settings.redis_url):
+    with obeying_signals(leave, drain=leave), broker_errors(settings.redis_url):
         yield
 
 
@@ -89,12 +92,15 @@ def serve(
     group: str,
     live: LiveModel[M],
     clock: ServerClock,
+    metrics: StageMetrics,
     registry: CollectorRegistry,
+    tracing: Tracing,
 ) -> None:
-    """Run a stage until SIGTERM or SIGINT, then drain. Raises what ends the worker before that.
+    """Run a stage until SIGTERM or SIGINT, then drain; SIGUSR1 drains and stays. Raises what ends it before that.
 
-    `registry` is what /metrics shows; the stage's own metrics may be in it.
+    `registry` is what /metrics shows, with `metrics` and the stage's own in it. `tracing` is closed in the end.
     """
+    show_process(registry)
     pulse = Pulse(settings.stuck_s)
     worker = StageWorker(
         stage,
@@ -102,10 +108,12 @@ def serve(
         connection=connection,
         claims=Claims(connection, inlets=inlets, group=group, consumer=settings.consumer),
         clock=clock,
-        metrics=StageMetrics(registry, stage.name),
+        metrics=metrics,
         pulse=pulse,
+        tracing=tracing,
     )
     with ExitStack() as stack:
+        stack.callback(tracing.close)
         if settings.metrics_port is not None:
             health = HealthServer(
                 settings.metrics_host,
@@ -117,18 +125,26 @@ def serve(
             health.start()
             stack.callback(health.stop)
             _log.info("health_served", stage=stage.name, host=settings.metrics_host, port=health.port)
+        reporting = Reporting(connection, registry, stage=stage.name, consumer=settings.consumer)
+        stack.callback(reporting.end)
+        live.poll_also(lambda: reporting.tell(live.version))
         live.start()
         stack.callback(live.stop)
-        with obeying_signals(worker.stop):
+        with obeying_signals(worker.stop, drain=worker.drain):
             worker.run()
 
 
 @contextmanager
-def obeying_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGTERM and SIGINT. For the main thread, as Python has it."""
-    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+def obeying_signals(stop: Callable[[], None], *, drain: Callable[[], None] | None = None) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT, `drain` on SIGUSR1. For the main thread, as Python has it."""
+    calls = {signal.SIGTERM: stop, signal.SIGINT: stop} | ({signal.SIGUSR1: drain} if drain else {})
+    before = {number: signal.signal(number, _calling(call)) for number, call in calls.items()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _calling(call: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda number, frame: call()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from songlens_shared.keys import LANES
+from songlens_shared.keys import INTERACTIVE, LANES
 from songlens_workers.runtime.batch_time import BatchTime
 
 _FIRST_SIZE = 4
@@ -17,6 +17,9 @@ _FIRST_SIZE = 4
 
 _KEPT_RATE = 0.5
 """Of the throughput that the largest batch has: what is kept where a target cannot be met anyhow."""
+
+_LATE_SHARE = 0.25
+"""Of what its first interactive item has waited: how long a batch may run, where that is longer than the target."""
 
 _AHEAD_S = 0.25
 """Work that is claimed ahead for a fast device: more than claiming and preparing take."""
@@ -45,13 +48,15 @@ class Sizing:
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
         self._largest = 0
+        self._waited_s = 0.0
         self.time = BatchTime(policy.max_items)
         self._decide()
 
-    def observe(self, items: int, seconds: float) -> None:
-        """Learn from a batch that has run."""
+    def observe(self, items: int, seconds: float, *, waited_s: float = 0.0) -> None:
+        """Learn from a batch that has run, and how long its first interactive item had waited for it; 0 without one."""
         self.time.observe(items, seconds)
         self._largest = max(self._largest, items)
+        self._waited_s = waited_s
         self._decide()
 
     def size(self, lane: str) -> int:
@@ -69,10 +74,21 @@ class Sizing:
         return self._ahead
 
     def _decide(self) -> None:
-        targets = self._policy.target_s
+        targets = self._targets_s()
         self._sizes = {lane: self._size(targets.get(lane)) for lane in LANES}
         self._delays_s = {lane: self._delay_s(targets.get(lane)) for lane in LANES}
         self._ahead = self._enough() if len(targets) == len(LANES) else None
+
+    def _targets_s(self) -> dict[str, float]:
+        """Return the targets; that of interactive grows with a queue that makes everybody wait for longer anyhow.
+
+        There photos gain nothing from small batches, and lose what a larger one would do more. Bulk's target does not
+        grow: it is what interactive photos may have to wait for.
+        """
+        targets = dict(self._policy.target_s)
+        if INTERACTIVE in targets:
+            targets[INTERACTIVE] = max(targets[INTERACTIVE], _LATE_SHARE * self._waited_s)
+        return targets
 
     def _size(self, target_s: float | None) -> int:
         if target_s is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from songlens_shared.errors import RequestError
@@ -30,7 +30,12 @@ class HandOver:
     """Write this to the next stage's stream."""
 
     stream: str
-    payload: bytes
+    payload: bytes = field(repr=False)
+    model: str | None = None
+    """The model version that was used; this and what follows is for who watches."""
+
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,14 @@ class Answer:
     """Reply to the client."""
 
     reply: Reply
+
+
+Observe = Callable[[str, float], None]
+"""Called with a step of the stage's own and the seconds that it took."""
+
+
+def unobserved(step: str, seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 Outcome = HandOver | Answer | RequestError

@@ -19,7 +19,7 @@ import structlog
 from songlens_shared.cluster import RedisFault
 from songlens_shared.errors import DeadlineExceeded, RequestError
 from songlens_shared.functions import Delivery
-from songlens_shared.keys import BULK, INTERACTIVE, LANES
+from songlens_shared.keys import BULK, INTERACTIVE
 from songlens_workers.runtime.batcher import Batch, MicroBatcher
 from songlens_workers.runtime.claims import Claims
 from songlens_workers.runtime.clock import ServerClock
@@ -37,6 +37,7 @@ from songlens_workers.runtime.ready import Ready
 from songlens_workers.runtime.sending import LOOP as SENDING_LOOP
 from songlens_workers.runtime.sizing import BatchPolicy, Sizing
 from songlens_workers.runtime.stage import Outcome, Stage
+from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import StageSettings
 
 P = TypeVar("P")
@@ -48,6 +49,9 @@ _LEAST_BULK_SHARE = 0.1
 # A worker that stops is woken by nobody when the last outcome has been sent.
 _DRAIN_IDLE_S = 0.02
 _log = structlog.get_logger()
+
+DRAINED = "drained: it claims nothing and holds nothing"
+"""What /ready says of a worker that was asked to drain, once it has."""
 
 
 class StageWorker(Generic[P]):
@@ -63,7 +67,9 @@ class StageWorker(Generic[P]):
         clock: ServerClock,
         metrics: StageMetrics,
         pulse: Pulse,
+        tracing: Tracing | None = None,
     ) -> None:
+        """Whoever gives `tracing` closes it when `run` has returned."""
         self._stage = stage
         self._settings = settings
         self._redis = connection
@@ -71,15 +77,23 @@ class StageWorker(Generic[P]):
         self._clock = clock
         self._metrics = metrics
         self._pulse = pulse
+        self._tracing = tracing or Tracing()
         self._patience = Patience(stage.name, pulse)
         self._in_flight = InFlight(settings.max_in_flight)
         self._preparing = Preparing(pulse, threads=settings.prepare_threads, stuck_s=settings.stuck_s)
         self._ending = Ending(
             settings,
-            outbox=Outbox(connection, settings, stage=stage.name, metrics=metrics, patience=self._patience),
+            outbox=Outbox(
+                connection,
+                settings,
+                stage=stage.name,
+                metrics=metrics,
+                tracing=self._tracing,
+                patience=self._patience,
+            ),
             claims=claims,
             in_flight=self._in_flight,
-            metrics=metrics,
+            tracing=self._tracing,
             patience=self._patience,
             pulse=pulse,
         )
@@ -88,18 +102,32 @@ class StageWorker(Generic[P]):
         self._sizing = Sizing(policy)
         self._batcher: MicroBatcher[Prepared[P]] = MicroBatcher(policy, self._sizing, time.monotonic)
         self._follow()
+        metrics.show(lambda: len(self._in_flight), self._sizing)
         self._done = threading.Event()
         self._failure: BaseException | None = None
-        # A plain attribute, for an Event's lock may be held by the very thread that a signal interrupts.
+        # Plain attributes, for an Event's lock may be held by the very thread that a signal interrupts.
+        self._leaving_since_s = float("inf")
         self._drain_until_s = float("inf")
+        self._claims_ended = False
+
+    def drain(self) -> None:
+        """Claim nothing more and finish what is held, but stay until `stop`. Safe in a signal."""
+        self._leaving_since_s = min(self._leaving_since_s, time.monotonic())
 
     def stop(self) -> None:
-        """Claim nothing more, finish what is held within the drain limit, and let `run` return. Safe in a signal."""
-        self._drain_until_s = min(self._drain_until_s, time.monotonic() + self._settings.drain_s)
+        """Drain, and let `run` return within the drain limit, which counts from when that began. Safe in a signal."""
+        self.drain()
+        self._drain_until_s = min(self._drain_until_s, self._leaving_since_s + self._settings.drain_s)
 
     def faults(self) -> list[str]:
-        """Return what the worker waits for; nothing while it works."""
-        return self._patience.faults()
+        """Return what the worker waits for, or that it drains; nothing while it works."""
+        return self._patience.faults() + self._draining()
+
+    def _draining(self) -> list[str]:
+        if not self._leaving():
+            return []
+        held = len(self._in_flight)
+        return [f"draining: {held} in flight"] if held or not self._claims_ended else [DRAINED]
 
     def run(self) -> None:
         """Work until `stop` is called. Whatever is left past the drain limit is given back for another worker."""
@@ -130,6 +158,9 @@ class StageWorker(Generic[P]):
             _log.exception("loop_failed", stage=self._stage.name, loop=threading.current_thread().name)
             self._failure = error
 
+    def _leaving(self) -> bool:
+        return self._leaving_since_s < float("inf")
+
     def _stopping(self) -> bool:
         return self._drain_until_s < float("inf")
 
@@ -148,6 +179,7 @@ class StageWorker(Generic[P]):
         _log.info("worker_started", stage=self._stage.name, consumer=self._settings.consumer)
 
     def _close(self, pool: Pool, threads: Sequence[threading.Thread], sending: threading.Thread) -> None:
+        self.drain()
         self._drain_until_s = min(self._drain_until_s, time.monotonic())
         self._done.set()
         self._patience.give_up()
@@ -173,17 +205,20 @@ class StageWorker(Generic[P]):
             in_flight=self._in_flight,
             ending=self._ending,
             metrics=self._metrics,
+            tracing=self._tracing,
             patience=self._patience,
             pool=pool,
             preparing=self._preparing,
             ready=self._ready,
-            stopping=self._stopping,
+            leaving=self._leaving,
             stuck=self._stuck,
         )
-        while not self._stopping():
+        while not self._leaving():
             intake.round()
             self._pulse.beat("intake")
         intake.leave()
+        self._pulse.rest("intake")
+        self._claims_ended = True
 
     def _keep(self) -> None:
         keeper = Keeper(
@@ -203,7 +238,7 @@ class StageWorker(Generic[P]):
     def _work(self, intake: threading.Thread) -> None:
         while self._failure is None and not self._drained(intake):
             self._collect()
-            batch = self._batcher.release(draining=self._stopping())
+            batch = self._batcher.release(draining=self._leaving())
             if batch is not None:
                 self._run_batch(batch)
             self._pulse.beat(_BATCH_LOOP)
@@ -228,16 +263,19 @@ class StageWorker(Generic[P]):
             prepared,
             self._stage.size_bytes(prepared.item),
             self._clock.monotonic_of(delivery.deadline_ms),
-            delivery.keys.lane_of(delivery.stream),
+            delivery.lane,
             since_s=prepared.since_s,
         )
 
     def _run_batch(self, batch: Batch[Prepared[P]]) -> None:
         started_s = time.monotonic()
         live = self._without_expired(batch.items)
+        for prepared in live:
+            waited_s = started_s - prepared.since_s
+            self._tracing.batched(prepared.work.delivery, size=len(live), reason=batch.reason, waited_s=waited_s)
         if live:
             self._ending.finish(self._outcomes(live))
-            self._metrics.batch(len(live), batch.reason, time.monotonic() - started_s)
+            self._metrics.batch(len(live), batch.reason, time.monotonic() - started_s, capacity=batch.capacity)
 
     def _without_expired(self, batch: Sequence[Prepared[P]]) -> list[Prepared[P]]:
         live, expired = [], []
@@ -253,41 +291,48 @@ class StageWorker(Generic[P]):
     def _outcomes(self, batch: Sequence[Prepared[P]]) -> list[tuple[Delivery, Outcome]]:
         """Run a batch; one that fails is halved until the entry that breaks it stands alone."""
         deliveries = [prepared.work.delivery for prepared in batch]
-        items = [prepared.item for prepared in batch]
         self._pulse.beat(_BATCH_LOOP)  # halves take their time one after the other
         try:
             # A stage that reads from Redis may find it away, and no entry is to blame for that.
-            return list(zip(deliveries, self._patience.until_done(lambda: self._timed(items)), strict=True))
+            return list(zip(deliveries, self._patience.until_done(lambda: self._timed(batch)), strict=True))
         except GivenUp:
             return []
         except RequestError as error:
             if len(batch) == 1:
                 return [(deliveries[0], error)]
         except Exception as error:
-            _log.exception("batch_failed", stage=self._stage.name, size=len(batch))
+            about = self._tracing.about(deliveries[0]) if len(batch) == 1 else {}
+            _log.exception("batch_failed", stage=self._stage.name, size=len(batch), **about)
             if len(batch) == 1:
                 self._ending.fail(deliveries[0], f"the stage failed on this entry alone: {type(error).__name__}")
                 return []
         middle = len(batch) // 2
         return self._outcomes(batch[:middle]) + self._outcomes(batch[middle:])
 
-    def _timed(self, items: Sequence[P]) -> list[Outcome]:
-        """Run a batch; how long it takes decides how large the next are. Of one that fails nothing is learned."""
+    def _timed(self, batch: Sequence[Prepared[P]]) -> list[Outcome]:
+        """Run a batch; how long it takes, and was waited for, decides how large the next are.
+
+        Of one that fails nothing is learned.
+        """
         started_s = time.monotonic()
-        outcomes = self._stage.run(items)
-        self._sizing.observe(len(items), time.monotonic() - started_s)
+        outcomes = self._stage.run([prepared.item for prepared in batch])
+        seconds = time.monotonic() - started_s
+        self._sizing.observe(len(batch), seconds, waited_s=self._waited_s(batch, started_s))
         self._follow()
         return outcomes
 
+    def _waited_s(self, batch: Sequence[Prepared[P]], started_s: float) -> float:
+        """Return how long the first interactive entry had waited, in its stream and in here; 0 without one."""
+        deliveries = (prepared.work.delivery for prepared in batch)
+        entered_ms = next((each.entered_ms for each in deliveries if each.lane == INTERACTIVE), None)
+        return 0.0 if entered_ms is None else max(0.0, started_s - self._clock.monotonic_of(entered_ms))
+
     def _follow(self) -> None:
-        """Claim and show what is decided now."""
+        """Claim as is decided now."""
         sizing = self._sizing
         if sizing.ahead is not None:
             ahead = sizing.ahead + self._settings.prepare_threads
             self._in_flight.limit_to(ahead, interactive=sizing.size(INTERACTIVE))
-        self._metrics.batch_time(sizing.time.item_s, sizing.time.fixed_s)
-        for lane in LANES:
-            self._metrics.target_size(lane, sizing.size(lane))
 
 
 def _policy(settings: StageSettings, claims: Claims) -> BatchPolicy:

@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from songlens_shared.codec import decode_hits
 from songlens_shared.errors import ModelError, NoModel
 from songlens_shared.messages import Hits, Reply, Song
+from songlens_shared.traceparent import sampled_trace_id
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.stage import Answer, Outcome, Work, run_by_version
+from songlens_workers.runtime.stage import Answer, Observe, Outcome, Work, run_by_version, unobserved
+from songlens_workers.runtime.tracing import Follow, unfollowed
 from songlens_workers.songs.cards import SongCard
 from songlens_workers.songs.model import SongModel
 from songlens_workers.songs.picking import pick_all
 from songlens_workers.songs.ranker import Pick
 from songlens_workers.songs.taste import Taste, tastes
+
+Answered = Callable[[float, str, str | None], None]
+"""Called with how long a request took in all, in milliseconds, its lane, and its trace id, if its trace is kept."""
+
+
+def unheard(total_ms: float, lane: str, trace: str | None) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class RankWork:
 
     hits: Hits
     queue_ms: float
+    trace: str | None
+    """The traceparent of this stage's span, or where it has none, of the hits."""
 
 
 class SongStage:
@@ -39,12 +50,21 @@ class SongStage:
         load: Callable[[str], SongModel],
         clock: ServerClock,
         user_weight: float,
+        observe: Observe = unobserved,
+        answered: Answered = unheard,
+        follow: Follow = unfollowed,
     ) -> None:
-        """`user_weight`: for requests that name a user and no weight."""
+        """`user_weight`: for requests that name a user and no weight.
+
+        `observe` is told how long songs (a batch) took.
+        """
         self._live = live
         self._load = load
         self._clock = clock
         self._user_weight = user_weight
+        self._observe = observe
+        self._answered = answered
+        self._follow = follow
         self._earlier: tuple[str, SongModel] | None = None
 
     def ready(self) -> list[str]:
@@ -61,7 +81,8 @@ class SongStage:
 
     def prepare(self, work: Work) -> RankWork:
         """Decode hits; raises `BadRequest` or `UnsupportedVersion`."""
-        return RankWork(decode_hits(work.delivery.payload), work.queue_ms)
+        hits = decode_hits(work.delivery.payload)
+        return RankWork(hits, work.queue_ms, self._follow(work.delivery, hits.trace))
 
     def size_bytes(self, item: RankWork) -> int:
         """Hits are small; only their number counts."""
@@ -81,8 +102,13 @@ class SongStage:
         picks = pick_all(model, [item.hits for item in items], users)
         cards = model.cards.get_many(model.song_ids[p.song] for chosen in picks for p in chosen)
         songs = [_songs(model, item.hits, chosen, cards) for item, chosen in zip(items, picks, strict=True)]
-        songs_ms = (time.perf_counter() - started_s) * 1000
-        return [Answer(self._reply(*answer, songs_ms)) for answer in zip(items, users, songs, strict=True)]
+        songs_s = time.perf_counter() - started_s
+        self._observe("songs", songs_s)
+        songs_ms = songs_s * 1000
+        replies = [self._reply(*answer, songs_ms) for answer in zip(items, users, songs, strict=True)]
+        for item, reply in zip(items, replies, strict=True):
+            self._answered(reply.timings_ms["total"], item.hits.lane, sampled_trace_id(item.trace))
+        return [Answer(reply) for reply in replies]
 
     def _model(self, version: str) -> SongModel:
         """Requests in flight over a swap are finished with the vectors of the version that they began with."""

@@ -12,15 +12,20 @@ from songlens_workers.models.live import LiveModel
 from songlens_workers.models.published import PublishedModels
 from songlens_workers.runtime.claims import Inlet
 from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.exporting import open_tracing
+from songlens_workers.runtime.metrics import ModelMetrics, RequestMetrics, StageMetrics
 from songlens_workers.runtime.service import open_server, serve, starting_up
 from songlens_workers.settings import SongsSettings
 from songlens_workers.songs.model import SongModel
 from songlens_workers.songs.stage import SongStage
+from songlens_workers.threads import bound_products
 
 
 def run(settings: SongsSettings) -> None:
     """Serve hits until stopped. Raises `BrokerError`, `ModelError` or `ConfigError` where it cannot start."""
+    tracing = open_tracing("songs", settings.consumer)
     with starting_up(settings):
+        bound_products(settings.ranking_threads)
         connection = open_server(settings)
         published = PublishedModels(connection)
         load = partial(
@@ -31,10 +36,25 @@ def run(settings: SongsSettings) -> None:
             card_cache=settings.card_cache,
             user_cache=settings.user_cache,
         )
-        live: LiveModel[SongModel] = LiveModel(current=published.current, load=load, poll_s=settings.model_poll_s)
+        registry = CollectorRegistry()
+        metrics = StageMetrics(registry, "songs")
+        live: LiveModel[SongModel] = LiveModel(
+            current=published.current,
+            load=load,
+            poll_s=settings.model_poll_s,
+            metrics=ModelMetrics(registry, "songs"),
+        )
         live.open()
         clock = ServerClock()
-        stage = SongStage(live, load=load, clock=clock, user_weight=settings.user_weight)
+        stage = SongStage(
+            live,
+            load=load,
+            clock=clock,
+            user_weight=settings.user_weight,
+            observe=metrics.step,
+            answered=RequestMetrics(registry).answered,
+            follow=tracing.follow,
+        )
         live.poll_also(ForgetsWatch(connection, stage.drop_users).poll)
         serve(
             stage,
@@ -44,5 +64,7 @@ def run(settings: SongsSettings) -> None:
             group=SONGS_GROUP,
             live=live,
             clock=clock,
-            registry=CollectorRegistry(),
+            metrics=metrics,
+            registry=registry,
+            tracing=tracing,
         )

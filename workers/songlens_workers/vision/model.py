@@ -28,14 +28,32 @@ def backbone_spec(backbone: Backbone) -> BackboneSpec:
 
 
 @dataclass(frozen=True)
+class Embedder:
+    """A backbone, and the fingerprint that its features are known by."""
+
+    backbone: Backbone
+    fingerprint: str
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> Embedder:
+        """Return the embedder of a backbone."""
+        return cls(backbone, backbone_spec(backbone).fingerprint)
+
+
+@dataclass(frozen=True)
 class VisionModel:
     """An open version."""
 
-    backbone: Backbone
+    embedder: Embedder
     index: ImageIndex
     image_ids: list[str]
     keywords: list[tuple[str, ...]]
     """Of each image, heaviest first."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """What embeds photos."""
+        return self.embedder.backbone
 
 
 class VisionModels:
@@ -74,7 +92,7 @@ class VisionModels:
                 f"the index of model version {version} has {index.dimensions} dimensions and the backbone "
                 f"{backbone.name} makes {backbone.dimensions}; build the model again."
             )
-        return VisionModel(backbone=backbone, index=index, image_ids=image_ids, keywords=keywords)
+        return VisionModel(embedder=Embedder.of(backbone), index=index, image_ids=image_ids, keywords=keywords)
 
     def _matching_backbone(self, manifest: Manifest, calibration: Path | None) -> Backbone:
         backbone = self._backbone

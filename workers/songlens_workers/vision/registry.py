@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from songlens_shared.errors import ConfigError
+from songlens_workers.threads import sleep_while_waiting
 from songlens_workers.vision.backbone import Backbone, DownloadProgress
 
 BACKBONES = ("vgg19", "efficientnet_lite2", "tiny")
@@ -39,6 +40,7 @@ def load_backbone(
     """
     if name not in BACKBONES:
         raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(BACKBONES)}.")
+    sleep_while_waiting()
     from songlens_workers.vision.torch_backbone import TorchBackbone, set_threads
 
     set_threads(threads)

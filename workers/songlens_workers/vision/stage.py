@@ -1,6 +1,7 @@
 """The vision stage: photo -> decode -> backbone -> nearest catalogue images -> hits.
 
-A photo whose bytes were searched in the same model version of late goes from the content cache to hits at once.
+A photo whose bytes were searched in the same model version of late goes from the content cache to hits at once. One
+whose features are wanted shares the forward pass with the others, and is answered here (features.py).
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import numpy as np
 
 from songlens_shared.codec import decode_request, encode_hits
 from songlens_shared.functions import Delivery
-from songlens_shared.messages import Hits, NeighbourImage, Request
+from songlens_shared.messages import FEATURES, Hits, NeighbourImage, Request
 from songlens_workers.models.live import LiveModel
-from songlens_workers.runtime.stage import HandOver, Outcome, Work, run_by_version
+from songlens_workers.runtime.clock import ServerClock
+from songlens_workers.runtime.stage import HandOver, Observe, Outcome, Work, run_by_version, unobserved
+from songlens_workers.runtime.tracing import Follow, unfollowed
+from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.content_cache import ContentCache, Key, Neighbours
 from songlens_workers.vision.decode import decode
+from songlens_workers.vision.features import FeaturesAnswering, FeaturesWork
 from songlens_workers.vision.limits import ImageLimits
-from songlens_workers.vision.model import VisionModel
+from songlens_workers.vision.model import Embedder, VisionModel
 from songlens_workers.vision.photo_source import PhotoSource
 from songlens_workers.vision.preprocess import Pixels
 
@@ -58,6 +63,16 @@ class PhotoWork:
 
     decode_ms: float
 
+    @property
+    def backbone(self) -> Backbone:
+        """What embeds it."""
+        return self.asked.model.backbone
+
+    @property
+    def batched_with(self) -> str:
+        """Photos of one model version go through the backbone together."""
+        return self.asked.version
+
 
 class VisionStage:
     """Embeds and searches a batch at once for each model version in it; photos that it knows, not at all."""
@@ -70,53 +85,82 @@ class VisionStage:
         *,
         limits: ImageLimits,
         cache: ContentCache,
+        clock: ServerClock,
         photos: PhotoSource | None = None,
+        first: Embedder | None = None,
+        observe: Observe = unobserved,
+        follow: Follow = unfollowed,
     ) -> None:
-        """Without `photos`, requests must carry theirs."""
+        """Without `photos`, requests must carry theirs. `first` gives features until a model version is live.
+
+        `observe` is told how long decode (each photo), embed and search (each batch) took.
+        """
         self._live = live
         self._limits = limits
         self._cache = cache
         self._photos = photos or PhotoSource(limits=limits)
+        self._first = first
+        self._observe = observe
+        self._follow = follow
+        self._features = FeaturesAnswering(live, first=first, limits=limits, clock=clock, observe=observe)
 
     def ready(self) -> list[str]:
-        """Return why the stage cannot serve."""
-        return self._live.faults()
+        """Return why the stage cannot serve. Features alone are enough, until a version is published."""
+        gives_features = self._first is not None and not self._live.refused
+        return [] if gives_features else self._live.faults()
 
-    def prepare(self, work: Work) -> PhotoWork | HandOver:
+    def prepare(self, work: Work) -> PhotoWork | FeaturesWork | HandOver:
         """Decode a request and its photo, fetched if it is named by uri; raises the `RequestError` of what is wrong.
 
         Returns the hits of a photo whose neighbours are in the content cache.
         """
         request = decode_request(work.delivery.payload)
+        trace = self._follow(work.delivery, request.trace)
         image = self._photos.bytes_of(request)
-        asked = _asked(work, request, *self._live.get())
+        if request.want == FEATURES:
+            return self._features.prepare(work, request, image)
+        asked = _asked(work, request, trace, *self._live.get())
         key = self._cache.key(image, asked.version)
         known = self._cache.find(key, min(asked.images_k, len(asked.model.index)))
         if known is not None:
             return _hits(asked, known, _NO_TIME, cached=True)
         started_s = time.perf_counter()
         pixels = decode(image, asked.model.backbone.preprocessing, self._limits)
-        decode_ms = (time.perf_counter() - started_s) * 1000
-        return PhotoWork(asked=asked, key=key, pixels=pixels, decode_ms=decode_ms)
+        decode_s = time.perf_counter() - started_s
+        self._observe("decode", decode_s)
+        return PhotoWork(asked=asked, key=key, pixels=pixels, decode_ms=decode_s * 1000)
 
-    def size_bytes(self, item: PhotoWork) -> int:
+    def size_bytes(self, item: PhotoWork | FeaturesWork) -> int:
         """Return the size of the decoded pixels."""
         return item.pixels.nbytes
 
-    def run(self, items: Sequence[PhotoWork]) -> list[Outcome]:
-        """Return the hits of each photo. A photo is searched in the version that it was decoded for."""
-        return run_by_version(items, lambda item: item.asked.version, lambda _, members: self._search(members))
+    def run(self, items: Sequence[PhotoWork | FeaturesWork]) -> list[Outcome]:
+        """Return hits or features of each photo. A photo is searched in the version that it was decoded for."""
+        return run_by_version(items, lambda item: item.batched_with, lambda _, members: self._run(members))
 
-    def _search(self, items: Sequence[PhotoWork]) -> list[Outcome]:
-        model = items[0].asked.model
+    def _run(self, items: Sequence[PhotoWork | FeaturesWork]) -> list[Outcome]:
         started_s = time.perf_counter()
-        features = model.backbone.embed(np.stack([item.pixels for item in items]))  # (N, D)
-        embedded_s = time.perf_counter()
-        distances, positions = model.index.search(features, max(item.asked.images_k for item in items))  # (N, K)
-        batch_ms = {
-            "embed": (embedded_s - started_s) * 1000,
-            "search": (time.perf_counter() - embedded_s) * 1000,
-        }
+        features = items[0].backbone.embed(np.stack([item.pixels for item in items]))  # (N, D)
+        embed_s = time.perf_counter() - started_s
+        self._observe("embed", embed_s)
+        embed_ms = embed_s * 1000
+        searched = [item for item in items if isinstance(item, PhotoWork)]
+        if len(searched) == len(items):
+            return self._search(searched, features, embed_ms)
+        answered = [item for item in items if isinstance(item, FeaturesWork)]
+        wanted = np.array([isinstance(item, FeaturesWork) for item in items])  # (N,)
+        hits = iter(self._search(searched, features[~wanted], embed_ms) if searched else ())
+        answers = iter(self._features.answers(answered, features[wanted], embed_ms))
+        return [next(answers if is_wanted else hits) for is_wanted in wanted.tolist()]
+
+    def _search(self, items: Sequence[PhotoWork], features: Features, embed_ms: float) -> list[Outcome]:
+        """Return the hits of N photos of one version, whose features are float32 (N, D)."""
+        started_s = time.perf_counter()
+        index, deepest = items[0].asked.model.index, max(item.asked.images_k for item in items)
+        distances, positions = index.search(features, deepest)  # (N, K)
+        search_s = time.perf_counter() - started_s
+        self._observe("search", search_s)
+        batch_ms = {"embed": embed_ms, "search": search_s * 1000}
         found = [Neighbours(*row) for row in zip(distances, positions, strict=True)]
         for item, neighbours in zip(items, found, strict=True):
             self._cache.remember(item.key, neighbours)
@@ -126,7 +170,7 @@ class VisionStage:
         ]
 
 
-def _asked(work: Work, request: Request, version: str, model: VisionModel) -> Asked:
+def _asked(work: Work, request: Request, trace: str | None, version: str, model: VisionModel) -> Asked:
     return Asked(
         delivery=work.delivery,
         images_k=request.images_k,
@@ -134,7 +178,7 @@ def _asked(work: Work, request: Request, version: str, model: VisionModel) -> As
         songs_per_image=request.songs_per_image,
         user=request.user,
         user_weight=request.user_weight,
-        trace=request.trace,
+        trace=trace,
         version=version,
         model=model,
         queue_ms=work.queue_ms,
@@ -161,5 +205,8 @@ def _hits(asked: Asked, found: Neighbours, steps_ms: Mapping[str, float], *, cac
         user_weight=asked.user_weight,
         trace=asked.trace,
         cached=cached,
+        lane=asked.delivery.lane,
     )
-    return HandOver(asked.delivery.keys.hits, encode_hits(hits))
+    return HandOver(
+        asked.delivery.keys.hits, encode_hits(hits), model=asked.version, timings_ms=steps_ms, cached=cached
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from songlens_workers.vision.backbone import Features
 from songlens_workers.vision.index.codes import Numbers, decoded
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 BFLOAT16_ROUNDING = 1.01 * 2.0**-9
 """A product in bfloat16 is summed in float32, and rounded to 8 bits at the end."""
 
-_BLOCK_CODES = 4096
+_BLOCK_BYTES = 8 << 20
+"""Of codes as float32, which stay in a processor's cache between decoding and multiplying."""
+
 _FEW_QUERIES = 16
 
 
@@ -43,18 +46,54 @@ def products(codes: Numbers, queries: Numbers) -> tuple[torch.Tensor, float]:
         found = torch._int_mm(torch.from_numpy(codes), torch.from_numpy(queries).T)  # (N, Q)
         return found.T.to(torch.float32).contiguous(), 0.0
     if codes.dtype == np.uint16 and bfloat16_is_fast():
-        held, asked = (torch.from_numpy(part.view(np.int16)).view(torch.bfloat16) for part in (codes, queries))
+        held, asked = _tensor(codes), _tensor(queries)
         # Few queries are quicker as the left side; more, as the right one.
         found = asked @ held.T if len(queries) <= _FEW_QUERIES else (held @ asked.T).T
         return found.to(torch.float32).contiguous(), BFLOAT16_ROUNDING
-    return _in_float32(codes, decoded(queries)), 0.0
+    return _in_float32(_tensor(codes), torch.from_numpy(decoded(queries))), 0.0
 
 
-def _in_float32(codes: Numbers, queries: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> torch.Tensor:
+def float_products(vectors: Features, queries: Features) -> torch.Tensor:
+    """Return the products float32 (N, Q) of vectors (N, D) and queries (Q, D)."""
     import torch
 
-    found = np.empty((len(queries), len(codes)), np.float32)
-    for start in range(0, len(codes), _BLOCK_CODES):
-        block = slice(start, start + _BLOCK_CODES)
-        found[:, block] = queries @ decoded(codes[block]).T
-    return torch.from_numpy(found)
+    from songlens_workers.vision.forward.fused import has_onednn
+
+    # One query takes as long as reading the vectors, which NumPy's product does at the memory's rate.
+    if len(queries) == 1 or not has_onednn():
+        return torch.from_numpy(np.matmul(vectors, queries.T, dtype=np.float32))
+    return _linear(torch.from_numpy(vectors), torch.from_numpy(queries))
+
+
+def _in_float32(codes: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """Return the products float32 (Q, N) of codes (N, D') and float32 queries (Q, D'), decoded block by block."""
+    import torch
+
+    found = torch.empty(len(codes), len(queries))  # (N, Q)
+    step = max(1, _BLOCK_BYTES // (4 * codes.shape[1]))
+    room = torch.empty(min(step, len(codes)), codes.shape[1])
+    for start in range(0, len(codes), step):
+        block = codes[start : start + step]
+        found[start : start + step] = _linear(room[: len(block)].copy_(block), queries)
+    return found.T.contiguous()
+
+
+def _linear(vectors: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """Return float32 (N, Q) of float32 (N, D) and (Q, D); where there is oneDNN, by it, for torch's own is slower."""
+    import torch
+
+    from songlens_workers.vision.forward.fused import has_onednn
+
+    if has_onednn():
+        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(vectors, queries, None, "none", [], "")
+        return found
+    return torch.nn.functional.linear(vectors, queries)
+
+
+def _tensor(codes: Numbers) -> torch.Tensor:
+    """Return int8, or the bfloat16 that the uint16 are the bits of, in the same memory."""
+    import torch
+
+    if codes.dtype == np.int8:
+        return torch.from_numpy(codes)
+    return torch.from_numpy(codes.view(np.int16)).view(torch.bfloat16)

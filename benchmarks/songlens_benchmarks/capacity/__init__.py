@@ -1,0 +1,1 @@
+"""How much of everything a rate of images needs, reckoned from measured figures: `songlens bench capacity`."""

@@ -1,0 +1,1 @@
+"""`songlens batch` and `songlens worker jobs`."""

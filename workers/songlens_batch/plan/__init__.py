@@ -1,0 +1,1 @@
+"""Which photo belongs to which shard."""

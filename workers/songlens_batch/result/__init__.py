@@ -1,0 +1,1 @@
+"""What is left when all shards have ended: manifest, summary, exports."""

@@ -1,0 +1,1 @@
+"""How far batches are, as Redis remembers it. The folders know it without Redis."""

@@ -1,0 +1,1 @@
+"""Features of a catalogue computed by many machines: planned in shards, by jobs, through the vision workers."""

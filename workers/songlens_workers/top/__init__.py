@@ -1,0 +1,1 @@
+"""`songlens top`: the system at a glance, on a terminal."""
