@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ import pytest
 from batch_system import job_worker, make_photos, publish_fake_model, read_rows, work_off
 from fake_worker import FakeWorker, create_groups, one_song
 from guarded_server import PASSWORD, address, guard, refused
+from process_tree import kill_tree
 
 from songlens_batch.batches import Batches
 from songlens_batch.metrics import Looking
@@ -99,8 +98,7 @@ def test_a_killed_worker_s_jobs_are_taken_over(guarded: EmbeddedBroker, tmp_path
             while not batches.status(batch).rows:
                 time.sleep(0.02)
             assert first.pid is not None
-            subprocess.run(["pkill", "-KILL", "-P", str(first.pid)], check=False)
-            os.kill(first.pid, signal.SIGKILL)
+            kill_tree(first.pid)
         with job_worker(url, tmp_path / "second.log", SONGLENS_TAKEOVER_S="5"):
             assert batches.wait(batch).state == "done"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from batch_system import MODEL, job_worker, jpeg, make_photos, publish_fake_model, read_rows, submit, work_off
 from fake_worker import FakeWorker, create_groups, one_song
+from process_tree import children, kill_tree
 
 from songlens_batch.batches import Batches
 from songlens_batch.errors import BatchError, OutputTaken, UnknownBatch
@@ -27,12 +28,6 @@ from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.models.manifest import file_entry
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
 
 
 def runs(pid: int) -> bool:
@@ -300,8 +295,7 @@ def test_a_killed_worker_s_shard_is_done_by_the_next(url: str, tmp_path: Path) -
             while not batches.status(batch).rows:
                 time.sleep(0.02)
             assert first.pid is not None
-            for pid in [*children(first.pid), first.pid]:
-                os.kill(pid, signal.SIGKILL)
+            kill_tree(first.pid)
         with job_worker(url, tmp_path / "second.log", SONGLENS_TAKEOVER_S="5"):
             assert batches.wait(batch).state == "done"
     assert sorted(row["row"] for row in read_rows(out)) == list(range(600))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from distributed_build import (
     store_in,
     vision_worker,
 )
+from process_tree import kill_tree
 
 from songlens_batch.errors import NotServing
 from songlens_shared.broker import connect
@@ -37,7 +38,6 @@ from songlens_training.model.built import Built
 from songlens_training.model.feature_store import FeatureStore
 from songlens_training.model.features import ImageFile
 from songlens_training.model.precision import agreement_of
-from songlens_workers.commands.processes import WorkerProcess
 from songlens_workers.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.timeout(240)
@@ -103,11 +103,17 @@ def command(catalogue_folder: Path, url: str, *options: str) -> list[str]:
     ]
 
 
-def kill(worker: WorkerProcess) -> None:
-    """Kill a job worker and the job that it runs."""
-    assert worker.pid is not None
-    subprocess.run(["pkill", "-KILL", "-P", str(worker.pid)], check=False)
-    os.kill(worker.pid, signal.SIGKILL)
+@contextmanager
+def building(catalogue_folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the build, and end it with the test."""
+    process = subprocess.Popen(
+        command(catalogue_folder, url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_it_goes_on_after_ctrl_c_and_a_killed_job_worker(broker: EmbeddedBroker, tmp_path: Path) -> None:
@@ -115,25 +121,26 @@ def test_it_goes_on_after_ctrl_c_and_a_killed_job_worker(broker: EmbeddedBroker,
     make_catalogue(tmp_path, 40, broken=False)
     features, url = tmp_path / "features", broker.url
     with vision_worker(url, tmp_path / "vision"):
-        first = subprocess.Popen(command(tmp_path, url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        with job_worker(url, tmp_path / "jobs.log") as worker:
-            while len(rows_kept(features)) < 20:
-                assert first.poll() is None
-                time.sleep(0.02)
-            kill(worker)
-        first.send_signal(signal.SIGINT)
-        _, told = first.communicate(timeout=30)
+        with building(tmp_path, url) as first:
+            with job_worker(url, tmp_path / "jobs.log", SONGLENS_TAKEOVER_S="5") as worker:
+                while len(rows_kept(features)) < 20:
+                    assert first.poll() is None
+                    time.sleep(0.02)
+                assert worker.pid is not None
+                kill_tree(worker.pid)
+            first.send_signal(signal.SIGINT)
+            _, told = first.communicate(timeout=30)
         assert first.returncode == 130
         assert "go on without this build; the same build takes up what they have done" in told
         before = set(rows_kept(features))
         assert 20 <= len(before) < 120
-        second = subprocess.Popen(command(tmp_path, url), stdout=subprocess.PIPE, text=True)
-        assert second.stdout is not None
-        told = next(line for line in second.stdout if line.startswith("Features "))
-        assert f": {120 - len(before)} images in" in told
-        assert "under way" in told
-        with job_worker(url, tmp_path / "jobs2.log", SONGLENS_TAKEOVER_S="5"):
-            second.communicate(timeout=120)
+        with building(tmp_path, url) as second:
+            assert second.stdout is not None
+            told = next(line for line in second.stdout if line.startswith("Features "))
+            assert f": {120 - len(before)} images in" in told
+            assert "under way" in told
+            with job_worker(url, tmp_path / "jobs2.log", SONGLENS_TAKEOVER_S="5"):
+                second.communicate(timeout=120)
     assert second.returncode == 0
     assert len(rows_kept(features)) == len(set(rows_kept(features))) == 120
 

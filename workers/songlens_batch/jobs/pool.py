@@ -23,11 +23,12 @@ from rq.worker_pool import WorkerPool
 
 from songlens_batch.jobs.health import serving_health
 from songlens_batch.jobs.names import QUEUE
+from songlens_batch.jobs.reclaiming import ReclaimingQueue, takeover_s
 from songlens_batch.jobs.rq_log import pass_on_rq_lines
 from songlens_batch.state.durations import JobDurations, kind_of
 from songlens_shared.address import safe_url, url_errors
 from songlens_workers.runtime.health import Pulse
-from songlens_workers.settings import JobsSettings, load_settings
+from songlens_workers.settings import JobsSettings
 
 _MONITORING_S = 5
 _STUCK_S = 60.0
@@ -42,10 +43,15 @@ class JobWorker(rq.Worker):
     """Noted by the pool before it forks: asked later, our parent may be another already."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._takeover_s = load_settings(JobsSettings).takeover_s
+        self._takeover_s = takeover_s()
         kwargs["job_monitoring_interval"] = min(_MONITORING_S, self._takeover_s // 2)
         kwargs["maintenance_interval"] = self._takeover_s
         super().__init__(*args, **kwargs)
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds that an idle worker waits for a job before it looks after those of the dead."""
+        return self._takeover_s
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """Run jobs, as RQ does, until told to stop, or until the pool is no more: nobody would ever tell us."""
@@ -107,6 +113,7 @@ def run_pool(settings: JobsSettings, *, burst: bool = False) -> None:
         connection=connection,
         num_workers=settings.job_processes,
         worker_class=JobWorker,
+        queue_class=ReclaimingQueue,
         serializer=JSONSerializer,
     )
     _log.info("jobs_serving", redis=safe_url(settings.jobs_url), processes=settings.job_processes, queue=QUEUE)
