@@ -94,10 +94,11 @@ def failed_batch(system: WatchedSystem) -> Iterator[None]:
     for path, content in good.items():
         _write_as_of(0, path, bytes(len(content)))
     batch = submit(system.url, source, system.folder / "scored")
-    yield
-    for path, content in good.items():
-        _write_as_of(0, path, content)
     with Batches(system.url) as batches:
+        assert batches.wait(batch).state == "failed"  # before another fault changes the model that it began with
+        yield
+        for path, content in good.items():
+            _write_as_of(0, path, content)
         assert batches.retry(batch) == 1
 
 

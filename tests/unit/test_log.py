@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 import structlog
@@ -40,6 +41,24 @@ def test_json_lines_are_one_object_each(capsys: pytest.CaptureFixture[str]) -> N
     line = json.loads(capsys.readouterr().err)
     assert (line["action"], line["level"], line["stage"], line["size"]) == ("batch_failed", "error", "vision", 4)
     assert line["exception"].endswith("ValueError: 20 bytes")
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch, log_format: LogFormat) -> None:
+    """Processes that share a stream do not mix their lines up, not even where it keeps nothing back."""
+    written: list[str] = []
+
+    class Unbuffered(StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Unbuffered())
+    configure_logging(log_format)
+    structlog.get_logger().info("worker_started", stage="vision")
+    structlog.get_logger().info("worker_stopped", stage="vision")
+    assert len(written) == 2
+    assert all(text.count("\n") == 1 and text.endswith("\n") for text in written)
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])

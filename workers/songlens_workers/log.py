@@ -22,7 +22,7 @@ def configure_logging(log_format: LogFormat, *, debug: bool = False) -> None:
             *(_json() if log_format == "json" else _console()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line in one piece: processes share the stream
     )
 
 
