@@ -18,6 +18,7 @@ from songlens_benchmarks.load import Call, Served, closed_loop
 from songlens_benchmarks.payloads import mark
 from songlens_benchmarks.programs import ProgramFailed, running
 from songlens_benchmarks.recorded import Recorded
+from songlens_benchmarks.simulated_worker import Kept
 from songlens_benchmarks.workers import Worker
 from songlens_workers.embedded import EmbeddedBroker
 
@@ -67,18 +68,18 @@ def simulated(
     partitions: int = 1,
     max_batch: int = MAX_BATCH,
     persistent: bool = True,
-    watched: bool = True,
+    metrics: Kept = "plain",
 ) -> Iterator[Simulated]:
     """Start everything, wait until it serves, and end it.
 
-    `persistent`: with an append-only file, as `songlens up`. `watched`: with metrics, as every real worker.
+    `persistent`: with an append-only file, as `songlens up`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="songlens-") as name,
         EmbeddedBroker(Path(name) / "broker", persistent=persistent) as broker,
     ):
         common = {"redis_url": broker.url, "partitions": partitions, "metrics_port": 0, "device": asdict(device)}
-        common["watched"] = watched
+        common["metrics"] = metrics
         batches = {"max_batch": max_batch, "max_in_flight": 3 * max_batch}
         visions = [_worker("vision", number, Path(name), {**common, **batches}) for number in range(vision)]
         rankers = [_worker("songs", number, Path(name), common) for number in range(songs)]

@@ -1,19 +1,21 @@
 """A worker process as `songlens worker` is one, around a simulated stage.
 
-python -m songlens_benchmarks.simulated_worker takes one argument, JSON: the stage, the device, and settings.
+python -m songlens_benchmarks.simulated_worker takes one argument, JSON: the stage, the device, how metrics are kept,
+and settings.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
 from songlens_benchmarks.device import Device
-from songlens_benchmarks.metrics_time import Deaf, MetricsTime
+from songlens_benchmarks.metrics_switch import Switch
+from songlens_benchmarks.metrics_time import MetricsTime
 from songlens_benchmarks.simulated_stages import VERSION, SimulatedSongs, SimulatedVision
 from songlens_shared.keys import BULK, INTERACTIVE, SONGS_GROUP, VISION_GROUP, PartitionKeys
 from songlens_workers.log import configure_logging
@@ -25,21 +27,24 @@ from songlens_workers.runtime.service import open_server, serve, starting_up
 from songlens_workers.runtime.tracing import Tracing
 from songlens_workers.settings import SongsSettings, StageSettings, VisionSettings
 
+Kept = Literal["plain", "timed", "switched"]
+"""Metrics as every worker has them, or those whose calls are timed, or those that a signal turns off and on."""
+
 
 def main(given: dict[str, Any]) -> None:
     """Serve until SIGTERM."""
     configure_logging("json")
-    name, device, watched = given.pop("stage"), Device(**given.pop("device")), given.pop("watched")
+    name, device, kept = given.pop("stage"), Device(**given.pop("device")), given.pop("metrics")
     settings: StageSettings = VisionSettings(**given) if name == "vision" else SongsSettings(**given)
     registry = CollectorRegistry()
-    time = MetricsTime(registry)
-    metrics: Any = time.of(StageMetrics(registry, name)) if watched else Deaf()
+    wrapped = _wrapping(kept, registry)
+    metrics = wrapped(StageMetrics(registry, name))
     with starting_up(settings):
         connection = open_server(settings)
         live = LiveModel(current=lambda: VERSION, load=str, poll_s=settings.model_poll_s)
         live.open()
         serve(
-            _stage(name, device, metrics, time.of(RequestMetrics(registry)) if watched else Deaf()),
+            _stage(name, device, metrics, wrapped(RequestMetrics(registry))),
             settings,
             connection=connection,
             inlets=_inlets(name, [PartitionKeys(partition) for partition in range(settings.partitions)]),
@@ -50,6 +55,12 @@ def main(given: dict[str, Any]) -> None:
             registry=registry,
             tracing=Tracing(),
         )
+
+
+def _wrapping(kept: Kept, registry: CollectorRegistry) -> Callable[[object], Any]:
+    if kept == "timed":
+        return MetricsTime(registry).of
+    return Switch().of if kept == "switched" else lambda metrics: metrics
 
 
 def _stage(name: str, device: Device, metrics: Any, requests: Any) -> Any:

@@ -19,6 +19,7 @@ from songlens_benchmarks.catalogue import benchmark
 from songlens_benchmarks.cpu_times import KNOWN, cpu_seconds
 from songlens_benchmarks.device import NO_DEVICE, Device
 from songlens_benchmarks.load import Call, Served, all_of, closed_loop, open_loop
+from songlens_benchmarks.metrics_switch import turn
 from songlens_benchmarks.payloads import payloads
 from songlens_benchmarks.percentiles import percentile
 from songlens_benchmarks.programs import Program, ProgramFailed, running
@@ -70,6 +71,27 @@ def test_what_is_counted_was_served() -> None:
 async def _served(client: Any, photos: list[bytes]) -> Served:
     async with client:
         return await closed_loop(asking(client, photos), in_flight=8, seconds=0.5)
+
+
+def test_metrics_that_are_turned_off_count_nothing() -> None:
+    """While photos are served as before; turned on again they count on."""
+
+    def counted() -> tuple[float, float]:
+        return Counted.of(queue.vision).images, Counted.of(queue.songs).images
+
+    def served() -> int:
+        return asyncio.run(_served(queue.client(), payloads(3, 1000))).requests
+
+    with simulated(NO_DEVICE, persistent=False, metrics="switched") as queue:
+        first = served()
+        queue.songs[0].until(lambda: counted() == (first, first))  # a batch is counted after its replies are sent
+        turn([*queue.vision, *queue.songs])
+        assert served() > 0
+        assert counted() == (first, first)
+        turn([*queue.vision, *queue.songs])
+        again = first + served()
+        assert again > first
+        queue.songs[0].until(lambda: counted() == (again, again))
 
 
 def test_an_answer_to_another_photo_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     Info,
     ProcessCollector,
     disable_created_metrics,
@@ -21,6 +20,7 @@ from prometheus_client import (
 from songlens_shared.address import home
 from songlens_shared.errors import REQUEST_ERRORS
 from songlens_shared.keys import LANES
+from songlens_workers.runtime.histogram import Histogram
 from songlens_workers.runtime.sizing import Sizing
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for every counter, that nobody looks at
@@ -156,9 +156,7 @@ class StageMetrics:
     def claimed(self, queue_ms: Sequence[float]) -> None:
         """Entries were claimed, each after so long in its stream."""
         self._deliveries.inc(len(queue_ms))
-        queue = self._steps["queue"]
-        for waited_ms in queue_ms:
-            queue.observe(waited_ms / 1000)
+        self._steps["queue"].observe_all(waited_ms / 1000 for waited_ms in queue_ms)
 
     def sent(self, seconds: float) -> None:
         """The outcomes of a batch have been brought to Redis."""
@@ -208,8 +206,7 @@ class RequestMetrics:
 
     def answered(self, total_ms: float, lane: str, trace_id: str | None) -> None:
         """One request got its songs; a trace id is shown beside the bucket that it falls into (an exemplar)."""
-        exemplar = {"trace_id": trace_id} if trace_id else None
-        self._seconds.labels(lane).observe(total_ms / 1000, exemplar)
+        self._seconds.labels(lane).observe(total_ms / 1000, trace_id)
 
 
 class ModelMetrics:
