@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from songlens.cancelling import cancelled
 from songlens.plans import Listen, ReadReplies
 from songlens.replies import Inbox
 from songlens_shared.broker import BLOCK_MS
@@ -42,10 +43,7 @@ class Listening:
 
     async def close(self) -> None:
         """Read no more; whoever waits is woken."""
-        for task in self.reading.values():
-            task.cancel()
-        if self.reading:
-            await asyncio.wait(self.reading.values())
+        await cancelled(self.reading.values())
 
     def _start(self, streams: Streams) -> None:
         task = self.reading.get(streams)

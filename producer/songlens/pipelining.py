@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from redis import asyncio as redis_asyncio
 
+from songlens.cancelling import cancelled
 from songlens_shared.errors import BrokerError
 from songlens_shared.functions import Argument
 
@@ -51,10 +52,7 @@ class Pipelining:
 
     async def close(self) -> None:
         """Send no more; whoever waits for an answer is told so."""
-        for task in self._rounds:
-            task.cancel()
-        if self._rounds:
-            await asyncio.wait(self._rounds)
+        await cancelled(self._rounds)
         _fail(self._asked, BrokerError("this client has been closed."))
 
     def _start(self) -> None:

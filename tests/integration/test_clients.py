@@ -37,7 +37,7 @@ from songlens import (
     UnsupportedVersion,
 )
 from songlens_shared import functions
-from songlens_shared.broker import SOCKET_TIMEOUT_S, connect
+from songlens_shared.broker import BLOCK_MS, SOCKET_TIMEOUT_S, connect
 from songlens_shared.codec import encode_reply
 from songlens_shared.errors import REQUEST_ERRORS
 from songlens_shared.keys import BULK, INTERACTIVE, VISION_GROUP, PartitionKeys, partition_of
@@ -586,6 +586,14 @@ async def test_nothing_is_left_behind(broker: EmbeddedBroker) -> None:
         await only_we_are_connected(connection)
     assert len(asyncio.all_tasks()) == tasks
     assert threading.active_count() - threads <= 32, "only the event loop's own pool may have grown"
+
+
+async def test_closing_waits_for_nothing(broker: EmbeddedBroker, worker: FakeWorker) -> None:
+    """A client that is closed as soon as its songs are there does not wait for its reader, which waits for more."""
+    for _ in range(5):
+        client = AsyncClient(broker.url)
+        await client.recommend(PHOTO)
+        await asyncio.wait_for(client.close(), BLOCK_MS / 1000 / 2)
 
 
 async def test_an_error_in_the_with_block_passes(broker: EmbeddedBroker) -> None:
