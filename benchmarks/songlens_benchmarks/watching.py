@@ -7,9 +7,9 @@ differ by more than is to be found.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from statistics import median, quantiles
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,7 +23,7 @@ from songlens_benchmarks.payloads import payloads
 from songlens_benchmarks.recorded import Recorded
 from songlens_benchmarks.row import Effort, Reference, Row, Target
 from songlens_benchmarks.simulated import Simulated, simulated
-from songlens_benchmarks.workers import Worker
+from songlens_benchmarks.workers import Worker, scrape
 
 _SETS = 3
 """Of processes that are started anew."""
@@ -58,20 +58,27 @@ def run(effort: Effort) -> Iterator[Row]:
 
 def _pairs(rounds: int, seconds: float) -> Iterator[Pair]:
     """Measure one set of processes so many rounds, in either order."""
-    with simulated(NO_DEVICE, persistent=False, metrics="switched") as system:
+    with (
+        simulated(NO_DEVICE, persistent=False, metrics="switched") as system,
+        ProcessPoolExecutor(1, get_context("spawn")) as scraper,
+    ):
         load = system.load(payloads(IN_FLIGHT), in_flight=IN_FLIGHT, seconds=seconds)
-        load()  # whatever is done only once is not counted
+        _watched(load, system, scraper)  # whatever is done only once is not counted
         for number in range(rounds * _PAIRS_A_ROUND):
             if number % 2 == 0:
-                on, off = _watched(load, system), _not_watched(load, system)
+                on, off = _watched(load, system, scraper), _not_watched(load, system)
             else:
-                off, on = _not_watched(load, system), _watched(load, system)
+                off, on = _not_watched(load, system), _watched(load, system, scraper)
             yield on, off
 
 
-def _watched(load: Recorded, system: Simulated) -> float:
-    with _scraped(_workers(system)):
-        return load()
+def _watched(load: Recorded, system: Simulated, scraper: Executor) -> float:
+    """Measure once, while another process asks for /metrics as a Prometheus does."""
+    told = [scraper.submit(scrape, worker.metrics_url) for worker in _workers(system)]
+    rate = load()
+    for page in told:
+        page.result()
+    return rate
 
 
 def _not_watched(load: Recorded, system: Simulated) -> float:
@@ -101,14 +108,3 @@ def _time(seconds: float) -> Row:
 
 def _workers(system: Simulated) -> Sequence[Worker]:
     return [*system.vision, *system.songs]
-
-
-@contextmanager
-def _scraped(workers: Sequence[Worker]) -> Iterator[None]:
-    """Ask for /metrics meanwhile, as a Prometheus does."""
-    thread = threading.Thread(target=lambda: [worker.metrics() for worker in workers], name="scrape")
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()

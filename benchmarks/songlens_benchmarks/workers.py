@@ -30,15 +30,25 @@ class Worker(Program):
 
     def metrics(self) -> str:
         """Return what /metrics shows."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port()}/metrics", timeout=10) as response:
-            text: str = response.read().decode()
-        return text
+        return scrape(self.metrics_url)
+
+    @property
+    def metrics_url(self) -> str:
+        """Where it shows its metrics."""
+        return f"http://127.0.0.1:{self._port()}/metrics"
 
     def _port(self) -> int:
         for line in self.output().splitlines():
             if f'"{_HEALTH}"' in line:
                 return int(json.loads(line)["port"])
         raise ProgramFailed(f"{self.name} serves no metrics.")
+
+
+def scrape(url: str) -> str:
+    """Return what a page of metrics shows."""
+    with urllib.request.urlopen(url, timeout=10) as response:
+        text: str = response.read().decode()
+    return text
 
 
 def largest_batch_s(worker: Worker) -> float:
