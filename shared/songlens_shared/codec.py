@@ -64,7 +64,7 @@ def _unpack(payload: bytes) -> dict[str, Any]:
 def _take(message: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
     value: Any = message.get(name)
     if type(value) is kind:  # bool is an int, and no number here
-        if isinstance(value, float) and not math.isfinite(value):
+        if type(value) is float and not math.isfinite(value):
             raise BadRequest(f"the field {name!r} must be a finite number, not {value}.")
         return value
     if value is None:
@@ -78,14 +78,14 @@ def _take(message: Mapping[str, Any], name: str, kind: type, default: Any = _REQ
 
 def _maps(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     items = _take(message, name, list, [])
-    if not all(isinstance(item, dict) for item in items):
+    if any(type(item) is not dict for item in items):
         raise BadRequest(f"the field {name!r} must be a list of maps.")
     return list(items)
 
 
 def _strings(message: Mapping[str, Any], name: str) -> tuple[str, ...]:
     items = _take(message, name, list, [])
-    if not all(isinstance(item, str) for item in items):
+    if any(type(item) is not str for item in items):
         raise BadRequest(f"the field {name!r} must be a list of strings.")
     return tuple(items)
 
