@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -52,7 +53,7 @@ def run(effort: Effort) -> Iterator[Row]:
         yield from _answers(connection, 200 if effort.quick else 2000)
         yield from _model(connection, 500 if effort.quick else 10_000)
     yield from _traffic(effort)
-    yield from _workers(1 if effort.quick else 4, 0.5 if effort.quick else 8.0)
+    yield from _workers(1 if effort.quick else 4, 0.5 if effort.quick else 8.0, effort.rounds)
 
 
 def _added(connection: redis.Redis, work: Callable[[], None], count: int) -> float:
@@ -177,24 +178,23 @@ def _passed(system: Simulated, connection: redis.Redis, size_bytes: int, seconds
     return Counters(**{name: value / requests for name, value in vars(counted).items()})
 
 
-def _workers(more: int, seconds: float) -> Iterator[Row]:
+def _workers(more: int, seconds: float, rounds: int) -> Iterator[Row]:
     """What a worker takes that has nothing to do: the difference that some more of them make.
 
     Two servers are never quite alike. Where that is more than the workers make, nothing can be seen of them: 0.
     """
-    few, many = (_idle(workers, seconds) for workers in (1, 1 + more))
-    difference = many.since(few)
-    yield Row(what="connections of a worker", value=difference.connections / more, unit="connections")
-    yield _memory("a worker's connections", max(0.0, difference.memory_bytes / more))
-    yield Row(
-        what="server's processor time, an idle worker, each second",
-        value=max(0.0, difference.processor_us / more),
-        unit="µs",
-    )
+    added = [_idle(1 + more, seconds).since(_idle(1, seconds)) for _ in range(rounds)]
+
+    def each(what: str) -> float:
+        return max(0.0, median(getattr(difference, what) for difference in added) / more)
+
+    yield Row(what="connections of a worker", value=each("connections"), unit="connections")
+    yield _memory("a worker's connections", each("memory_bytes"))
+    yield Row(what="server's processor time, an idle worker, each second", value=each("processor_us"), unit="µs")
 
 
 def _idle(vision: int, seconds: float) -> Counters:
-    """Return what a server uses in a second in which nobody asks for anything, and what it holds then.
+    """Return what a server uses in a second in which nobody asks for anything, and what its connections hold then.
 
     Its workers have been busy before, and have all the connections that they open.
     """
@@ -204,5 +204,6 @@ def _idle(vision: int, seconds: float) -> Counters:
         before, began_s = Counters.of(connection), time.monotonic()
         time.sleep(seconds)
         after, took_s = Counters.of(connection), time.monotonic() - began_s
+        held = sum(int(client["tot-mem"]) for client in connection.client_list())
     used = after.since(before).processor_us / took_s
-    return Counters(**{**vars(after), "processor_us": used})
+    return replace(after, memory_bytes=held, processor_us=used)
