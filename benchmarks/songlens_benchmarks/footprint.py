@@ -186,7 +186,7 @@ def _workers(more: int, seconds: float, rounds: int) -> Iterator[Row]:
     added = [_idle(1 + more, seconds).since(_idle(1, seconds)) for _ in range(rounds)]
 
     def each(what: str) -> float:
-        return max(0.0, median(getattr(difference, what) for difference in added) / more)
+        return max(0.0, float(median(getattr(difference, what) for difference in added)) / more)
 
     yield Row(what="connections of a worker", value=each("connections"), unit="connections")
     yield _memory("a worker's connections", each("memory_bytes"))
