@@ -1,4 +1,4 @@
-"""Jobs of workers that have died are given to others within seconds, at whatever step the worker was.
+"""Jobs of workers that have died are given to whoever is free within seconds, at whatever step the worker was.
 
 RQ means to do so every quarter of an hour. Three of its times stand in the way of less: an idle worker waits for seven
 minutes before it looks at anything else, whoever dies while it looks keeps all others from it for fifteen, and a job
