@@ -15,7 +15,7 @@ from songlens.replies import Channel, Inbox
 from songlens.tracing import Trace, Untraced
 from songlens_shared import functions
 from songlens_shared.broker import BLOCK_MS
-from songlens_shared.codec import decode_reply, encode_reply, encode_request
+from songlens_shared.codec import decode_reply, encode_reply, encode_request_pieces
 from songlens_shared.errors import (
     BadRequest,
     BrokerError,
@@ -144,7 +144,7 @@ class ClientCore:
         return self._trace(request).publishing(self._queue)
 
     def _queue(self, request: Request) -> Plan[bool]:
-        call = functions.submit(self._at(request.id), request, encode_request(request))
+        call = functions.submit(self._at(request.id), request, encode_request_pieces(request))
         try:
             response = yield from self._call(call)
         except BrokerError as error:

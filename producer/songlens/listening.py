@@ -16,6 +16,10 @@ Streams = tuple[str, ...]
 Waiting = defaultdict[str, set[asyncio.Future[None]]]
 
 
+_WOKEN_AT_ONCE = 5
+"""So that the first of them send their next photo while the replies of others are still decoded."""
+
+
 class Listening:
     """Who waits for which reply, and the tasks that read the reply channels as long as somebody does."""
 
@@ -55,9 +59,11 @@ class Listening:
         waiting = self._waiting[streams]
         while waiting:
             response = await self._read(ReadReplies(self._inbox.positions(streams), BLOCK_MS))
-            for request_id in self._inbox.feed(response):
+            for number, request_id in enumerate(self._inbox.feed(response), 1):
                 for woken in waiting.get(request_id, ()):
                     _wake(woken)
+                if number % _WOKEN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
 
 def _wake(woken: asyncio.Future[None]) -> None:

@@ -30,7 +30,8 @@ MOST_ROUNDS = 8
 
 @dataclass(frozen=True)
 class _Asked:
-    packed: bytes
+    pieces: Sequence[bytes]
+    size: int
     answer: asyncio.Future[Any]
 
 
@@ -46,7 +47,8 @@ class Pipelining:
     async def execute(self, words: Words) -> Any:
         """Return what the server answers, or raise its error, or redis-py's where it cannot be reached."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(packed(words), answer))
+        pieces = packed(words)
+        self._asked.append(_Asked(pieces, sum(map(len, pieces)), answer))
         self._start()
         return await answer
 
@@ -82,7 +84,7 @@ class Pipelining:
         taken: list[_Asked] = []
         size = 0
         while self._asked:
-            size += len(self._asked[0].packed)
+            size += self._asked[0].size
             if taken and size > MOST_BYTES:
                 break
             asked = self._asked.popleft()
@@ -94,7 +96,7 @@ class Pipelining:
         connection = await self._pool.get_connection()
 
         async def send() -> list[Any]:
-            await connection.send_packed_command([one.packed for one in asked], check_health=False)
+            await connection.send_packed_command([piece for one in asked for piece in one.pieces], check_health=False)
             return [await _answer(connection) for _ in asked]
 
         async def disconnect(error: Exception) -> None:
@@ -126,10 +128,16 @@ def _fail(asked: Sequence[_Asked] | deque[_Asked], error: Exception) -> None:
             one.answer.set_exception(error)
 
 
-def packed(words: Words) -> bytes:
-    """Return a command as the protocol has it (RESP: an array of bulk strings). Copies a photo once."""
-    parts = [b"*%d\r\n" % len(words)]
+def packed(words: Words) -> list[bytes]:
+    """Return a command as the protocol has it (RESP: an array of bulk strings), in few pieces. Copies no photo."""
+    pieces: list[bytes] = []
+    small = [b"*%d\r\n" % len(words)]
     for word in words:
-        data = word if isinstance(word, bytes) else str(word).encode()
-        parts += (b"$%d\r\n" % len(data), data, b"\r\n")
-    return b"".join(parts)
+        if isinstance(word, tuple):
+            small.append(b"$%d\r\n" % sum(map(len, word)))
+            pieces += (b"".join(small), *word)
+            small = [b"\r\n"]
+        else:
+            data = word if isinstance(word, bytes) else str(word).encode()
+            small += (b"$%d\r\n" % len(data), data, b"\r\n")
+    return [*pieces, b"".join(small)]

@@ -8,6 +8,7 @@ field.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -110,8 +111,29 @@ def _if_true(value: bool) -> bool | None:
 
 def encode_request(request: Request) -> bytes:
     """Return the msgpack map of a request."""
-    # Not asdict(): that copies the image.
-    return _pack({name: value for name in _REQUEST_DEFAULTS if (value := getattr(request, name)) != _UNSENT[name]})
+    return b"".join(encode_request_pieces(request))
+
+
+def encode_request_pieces(request: Request) -> tuple[bytes, ...]:
+    """Return the same in pieces, of which the photo is one: it comes last, and is not copied."""
+    # Not asdict(): that copies the photo as well.
+    message = {name: value for name in _REQUEST_DEFAULTS if (value := getattr(request, name)) != _UNSENT[name]}
+    image = message.pop("image", None)
+    if image is None:
+        return (_pack(message),)
+    return _pack({**message, "image": b""}).removesuffix(_NO_BYTES) + _bytes_header(len(image)), image
+
+
+def _bytes_header(size: int) -> bytes:
+    """Return what msgpack puts before so many bytes (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+    if size < 1 << 8:
+        return struct.pack(">BB", 0xC4, size)
+    if size < 1 << 16:
+        return struct.pack(">BH", 0xC5, size)
+    return struct.pack(">BI", 0xC6, size)
+
+
+_NO_BYTES = _bytes_header(0)
 
 
 _REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}

@@ -98,8 +98,16 @@ async def test_closing_tells_who_waits(pipelining: Pipelining) -> None:
     [
         (("GET", "雪"), b"*2\r\n$3\r\nGET\r\n$3\r\n\xe9\x9b\xaa\r\n"),
         (("X", b"\r\n\0", 17), b"*3\r\n$1\r\nX\r\n$3\r\n\r\n\0\r\n$2\r\n17\r\n"),
+        (("X", (b"ab", b"c"), "d"), b"*3\r\n$1\r\nX\r\n$3\r\nabc\r\n$1\r\nd\r\n"),
+        (("X", (b"a", b"")), b"*2\r\n$1\r\nX\r\n$1\r\na\r\n"),
     ],
 )
 def test_packed(words: Any, text: bytes) -> None:
     """Lengths are those of bytes; numbers are written out."""
-    assert packed(words) == text
+    assert b"".join(packed(words)) == text
+
+
+def test_a_photo_is_not_copied() -> None:
+    """It stands among the pieces as it was given."""
+    photo = b"photo"
+    assert any(piece is photo for piece in packed(("X", (b"head", photo), "Y")))

@@ -53,8 +53,8 @@ class App:
 
     def _execute(self, command: Command) -> Any:
         match command:
-            case Call(function="songlens_submit", args=(_, _, _, bytes(payload), *_)):
-                self.sent.append(decode_request(payload))
+            case Call(function="songlens_submit", args=(_, _, _, tuple(pieces), *_)):
+                self.sent.append(decode_request(b"".join(pieces)))
                 if isinstance(self._queued, Exception):
                     raise self._queued
                 return self._queued

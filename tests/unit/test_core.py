@@ -99,7 +99,9 @@ def test_submit_is_one_call(core: ClientCore, clock: Clock) -> None:
     [call] = script.asked
     assert isinstance(call, Call)
     assert call.function == "songlens_submit"
-    assert decode_request(call.args[3]) == request()  # type: ignore[arg-type]
+    *_, payload = call.args[:4]
+    assert isinstance(payload, tuple)
+    assert decode_request(b"".join(payload)) == request()
 
 
 def test_a_missing_library_is_loaded_once(core: ClientCore, clock: Clock) -> None:

@@ -1,0 +1,27 @@
+"""How often a worker looks for reference cycles among its objects.
+
+Messages make thousands of objects a second and no cycles: reference counts free them all. Python's collector counts
+what is made, not what is left, and would look through a worker's objects many times a second.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_OBJECTS = 20_000
+"""More of them than before, and the young ones are looked through; Python's own is 700."""
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look seldom, and not at all among the modules and the model that are here already."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
