@@ -115,13 +115,15 @@ def encode_request(request: Request) -> bytes:
 
 
 def encode_request_pieces(request: Request) -> tuple[bytes, ...]:
-    """Return the same in pieces, of which the photo is one: it comes last, and is not copied."""
+    """Return the same in pieces, of which the photo is one: it is not copied."""
     # Not asdict(): that copies the photo as well.
     message = {name: value for name in _REQUEST_DEFAULTS if (value := getattr(request, name)) != _UNSENT[name]}
-    image = message.pop("image", None)
+    image = message.get("image")
     if image is None:
         return (_pack(message),)
-    return _pack({**message, "image": b""}).removesuffix(_NO_BYTES) + _bytes_header(len(image)), image
+    # What stands before the photo are names, in which no such bytes can be.
+    before, _, after = _pack({**message, "image": b""}).partition(_IMAGE + _bytes_header(0))
+    return before + _IMAGE + _bytes_header(len(image)), image, after
 
 
 def _bytes_header(size: int) -> bytes:
@@ -133,7 +135,7 @@ def _bytes_header(size: int) -> bytes:
     return struct.pack(">BI", 0xC6, size)
 
 
-_NO_BYTES = _bytes_header(0)
+_IMAGE: bytes = msgpack.packb("image")
 
 
 _REQUEST_DEFAULTS = {f.name: f.default for f in fields(Request)}
