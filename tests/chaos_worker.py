@@ -20,6 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import redis
@@ -114,12 +115,16 @@ class WeightlessStage:
         """Work on a batch."""
         time.sleep(self._item_s * len(items))
         if self.name == "vision":
-            return [HandOver(item.keys.hits, b"hits of " + item.request_id.encode()) for item in items]
+            return [HandOver(item.keys.hits, partial(_hits_of, item)) for item in items]
         return [Answer(Reply(id=item.request_id, status="ok", model=uuid.uuid4().hex)) for item in items]
 
     def ready(self) -> list[str]:
         """Nothing to wait for."""
         return []
+
+
+def _hits_of(item: Delivery) -> bytes:
+    return b"hits of " + item.request_id.encode()
 
 
 def inlets(stage: str, partitions: int) -> list[Inlet]:

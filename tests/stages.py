@@ -159,7 +159,7 @@ class EchoStage:
         if item.payload == b"refuse-run":
             return NoModel("refused in a batch")
         if self._hand_over_to is not None:
-            return HandOver(self._hand_over_to, item.payload)
+            return HandOver(self._hand_over_to, lambda: item.payload)
         return Answer(Reply(id=item.request_id, status="ok", model="v1"))
 
     def ready(self) -> list[str]:

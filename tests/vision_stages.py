@@ -123,7 +123,7 @@ def request(image: bytes, id: str = "r1", **options: Any) -> Work:
 
 def decoded(outcomes: Sequence[Outcome]) -> list[Hits]:
     assert all(isinstance(outcome, HandOver) and outcome.stream == KEYS.hits for outcome in outcomes)
-    return [decode_hits(outcome.payload) for outcome in outcomes if isinstance(outcome, HandOver)]
+    return [decode_hits(outcome.payload()) for outcome in outcomes if isinstance(outcome, HandOver)]
 
 
 class CountingBackbone:

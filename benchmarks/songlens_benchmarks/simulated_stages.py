@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from songlens_benchmarks.device import Device
 from songlens_benchmarks.payloads import mark
@@ -61,11 +62,15 @@ class SimulatedVision:
         self._device.run(len(items))
         self._observe("embed", 0.0)
         self._observe("search", 0.0)
-        return [HandOver(item.delivery.keys.hits, encode_hits(_hits(item))) for item in items]
+        return [HandOver(item.delivery.keys.hits, partial(_encoded_hits, item)) for item in items]
 
     def ready(self) -> list[str]:
         """Nothing to wait for."""
         return []
+
+
+def _encoded_hits(item: Asked) -> bytes:
+    return encode_hits(_hits(item))
 
 
 def _hits(item: Asked) -> Hits:

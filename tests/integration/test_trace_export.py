@@ -51,7 +51,7 @@ def tell_of_one_request(environment: dict[str, str], payload: bytes = b"") -> No
         deadline_ms=1,
     )
     tracing.claimed(Work(entry, claimed_ms=1))
-    tracing.sent(entry, HandOver("s", b""), code="ok", began_ns=1, taken=True)
+    tracing.sent(entry, HandOver("s", bytes), code="ok", began_ns=1, taken=True)
     tracing.close()
 
 

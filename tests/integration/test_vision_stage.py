@@ -100,7 +100,7 @@ def test_hits_carry_the_request_on(vision: Vision) -> None:
     assert [image.keywords for image in hits.images] == [(f"重{image.id}", "轻") for image in hits.images]
     (outcome,) = vision.stage.run([prepare(vision, asked)])
     assert isinstance(outcome, HandOver)
-    assert image[:64] not in outcome.payload
+    assert image[:64] not in outcome.payload()
 
 
 @pytest.mark.parametrize(

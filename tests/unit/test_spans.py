@@ -19,7 +19,7 @@ from songlens_workers.runtime.spans import SpanTracing
 from songlens_workers.runtime.stage import Answer, HandOver, Outcome, Work
 from songlens_workers.runtime.tracing import Tracing
 
-HANDED_OVER = HandOver(KEYS.hits, b"hits", model="v1", timings_ms={"decode": 4.0, "embed": 20.0, "search": 1.0})
+HANDED_OVER = HandOver(KEYS.hits, lambda: b"hits", model="v1", timings_ms={"decode": 4.0, "embed": 20.0, "search": 1.0})
 
 
 def delivery(number: int = 1, trace: str | None = PARENT, **changes: Any) -> Delivery:

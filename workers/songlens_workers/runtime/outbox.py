@@ -168,7 +168,7 @@ def _is_missing_function(result: object) -> bool:
 def _call(delivery: Delivery, outcome: Outcome) -> Call:
     match outcome:
         case HandOver(stream, payload):
-            return functions.hand_over(delivery, stream, payload)
+            return functions.hand_over(delivery, stream, payload())
         case Answer(reply):
             finish = functions.finish if reply.features is None else functions.finish_with_notice
             return finish(delivery, encode_reply(reply))

@@ -30,7 +30,9 @@ class HandOver:
     """Write this to the next stage's stream."""
 
     stream: str
-    payload: bytes = field(repr=False)
+    payload: Callable[[], bytes] = field(repr=False)
+    """Makes the message; called where outcomes are sent, while the next batch runs."""
+
     model: str | None = None
     """The model version that was used; this and what follows is for who watches."""
 

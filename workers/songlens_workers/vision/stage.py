@@ -123,7 +123,7 @@ class VisionStage:
         key = self._cache.key(image, asked.version)
         known = self._cache.find(key, min(asked.images_k, len(asked.model.index)))
         if known is not None:
-            return _hits(asked, known, _NO_TIME, cached=True)
+            return _handed_over(asked, known, _NO_TIME, cached=True)
         started_s = time.perf_counter()
         pixels = decode(image, asked.model.backbone.preprocessing, self._limits)
         decode_s = time.perf_counter() - started_s
@@ -165,7 +165,7 @@ class VisionStage:
         for item, neighbours in zip(items, found, strict=True):
             self._cache.remember(item.key, neighbours)
         return [
-            _hits(item.asked, neighbours, {"decode": item.decode_ms, **batch_ms})
+            _handed_over(item.asked, neighbours, {"decode": item.decode_ms, **batch_ms})
             for item, neighbours in zip(items, found, strict=True)
         ]
 
@@ -185,14 +185,24 @@ def _asked(work: Work, request: Request, trace: str | None, version: str, model:
     )
 
 
-def _hits(asked: Asked, found: Neighbours, steps_ms: Mapping[str, float], *, cached: bool = False) -> HandOver:
+def _handed_over(asked: Asked, found: Neighbours, steps_ms: Mapping[str, float], *, cached: bool = False) -> HandOver:
+    return HandOver(
+        asked.delivery.keys.hits,
+        lambda: encode_hits(_hits(asked, found, steps_ms, cached)),
+        model=asked.version,
+        timings_ms=steps_ms,
+        cached=cached,
+    )
+
+
+def _hits(asked: Asked, found: Neighbours, steps_ms: Mapping[str, float], cached: bool) -> Hits:
     model = asked.model
     nearest = slice(asked.images_k)
     images = tuple(
         NeighbourImage(id=model.image_ids[position], distance=distance, keywords=model.keywords[position])
         for position, distance in zip(found.positions[nearest].tolist(), found.distances[nearest].tolist(), strict=True)
     )
-    hits = Hits(
+    return Hits(
         id=asked.delivery.request_id,
         client=asked.delivery.client,
         model=asked.version,
@@ -206,7 +216,4 @@ def _hits(asked: Asked, found: Neighbours, steps_ms: Mapping[str, float], *, cac
         trace=asked.trace,
         cached=cached,
         lane=asked.delivery.lane,
-    )
-    return HandOver(
-        asked.delivery.keys.hits, encode_hits(hits), model=asked.version, timings_ms=steps_ms, cached=cached
     )
