@@ -19,7 +19,7 @@ from songlens_shared.server import load_functions, server_info
 from songlens_workers.models.live import LiveModel
 from songlens_workers.runtime.claims import Claims, Inlet
 from songlens_workers.runtime.clock import ServerClock
-from songlens_workers.runtime.collecting import rare_collections
+from songlens_workers.runtime.garbage import rare_collections
 from songlens_workers.runtime.health import HealthServer, Pulse
 from songlens_workers.runtime.metrics import StageMetrics, show_process
 from songlens_workers.runtime.patience import will_pass
