@@ -124,7 +124,7 @@ class EmbeddedBroker:
             "appendonly": durable,
             "appendfsync": "everysec",
             # As in ops/redis/redis.conf, which says why.
-            "auto-aof-rewrite-min-size": "512mb",
+            "auto-aof-rewrite-min-size": "1gb",
             "stream-node-max-entries": 1,
             "slowlog-log-slower-than": -1,
         }

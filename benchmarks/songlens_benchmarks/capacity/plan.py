@@ -22,7 +22,7 @@ RANKED_SONGS = 62_316
 """Songs that the song stage was measured with; ranking reads all of them, and takes as long as there are many."""
 
 _SMALL_BYTES = 1000
-_REWRITE_BYTES = 512 * 2**20
+_REWRITE_BYTES = 2**30
 """`auto-aof-rewrite-min-size` of ops/redis/redis.conf."""
 
 _US = 1e6
@@ -108,7 +108,7 @@ class Plan:
 
     @property
     def disk_bytes(self) -> float:
-        """Of each server: the file grows to twice what it was, or to 512 MB, while a new one is written beside it."""
+        """Of each server: the file grows to twice what it was, or to 1 GB, while a new one is written beside it."""
         held = self.of_each_server(self.memory_bytes)
         return max(2 * held, _REWRITE_BYTES) + held
 
