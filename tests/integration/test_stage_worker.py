@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ from songlens_shared.messages import Reply, Request
 from songlens_shared.server import load_functions
 from songlens_workers.embedded import EmbeddedBroker
 from songlens_workers.runtime.claims import Claims
-from songlens_workers.runtime.stage import Answer
+from songlens_workers.runtime.stage import Answer, HandOver
 from songlens_workers.runtime.worker import DRAINED
 
 
@@ -622,6 +623,30 @@ def test_an_outcome_that_cannot_be_encoded_fails_alone(connection: redis.Redis, 
     (letter,) = dead_letters(connection)
     assert b"encoded" in letter[b"error"]
     assert_nothing_is_left(connection)
+
+
+def test_messages_are_made_apart_from_batches(connection: redis.Redis, broker: EmbeddedBroker) -> None:
+    """Not by the thread that runs them; one that cannot be made becomes a dead letter of its own."""
+    ran_by, made_by = set[int](), set[int]()
+
+    class LateStage(EchoStage):
+        def _outcome(self, item: Any) -> Any:
+            ran_by.add(threading.get_ident())
+            return HandOver(KEYS.hits, partial(self._made, item))
+
+        def _made(self, item: Any) -> bytes:
+            made_by.add(threading.get_ident())
+            if item.payload == b"odd":
+                raise KeyError("no such image")
+            return bytes(item.payload)
+
+    submit_many(connection, 4, lambda number: "odd" if number == 2 else "photo")
+    with running(LateStage(), broker.url, max_delay_ms=100, max_deliveries=2):
+        wait_until(lambda: connection.xlen(KEYS.hits) == 3, "the hits of those that can be made")
+        wait_for_replies(connection, 1)
+    assert codes(connection) == {"r0002": "internal"}
+    assert len(made_by) == 1
+    assert not made_by & ran_by
 
 
 def test_reasons_of_release_are_counted(connection: redis.Redis, broker: EmbeddedBroker) -> None:

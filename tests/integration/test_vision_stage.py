@@ -103,6 +103,21 @@ def test_hits_carry_the_request_on(vision: Vision) -> None:
     assert image[:64] not in outcome.payload()
 
 
+def test_hits_are_not_made_while_the_device_waits(vision: Vision, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch ends with its search; whoever sends the hits makes them."""
+    made: list[Hits] = []
+
+    def encoded(hits: Hits) -> bytes:
+        made.append(hits)
+        return b"hits"
+
+    monkeypatch.setattr("songlens_workers.vision.stage.encode_hits", encoded)
+    (outcome,) = vision.stage.run([prepare(vision, request(photo(100)))])
+    assert isinstance(outcome, HandOver)
+    assert not made
+    assert (outcome.payload(), len(made)) == (b"hits", 1)
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [

@@ -1,7 +1,7 @@
 """How often a worker looks for reference cycles among its objects.
 
-Messages make thousands of objects a second and no cycles: reference counts free them all. Python's collector counts
-what is made, not what is left, and would look through a worker's objects many times a second.
+Messages make thousands of objects a second and hardly a cycle: reference counts free nearly all. Python's collector
+counts what is made and not yet freed, and would look through a worker's objects many times a second.
 """
 
 from __future__ import annotations
