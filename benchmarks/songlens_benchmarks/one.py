@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 
 from songlens_benchmarks.catalogue import BENCHMARKS, benchmark
@@ -17,8 +18,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=Effort.rounds)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
+    measured = benchmark(given.name)
+    # This process is the client of many: it stood still for 39 ms to look through all modules that were imported here.
+    gc.freeze()
     with leaving_by_signals():
-        for row in benchmark(given.name).run(Effort(rounds=given.rounds, quick=given.quick)):
+        for row in measured.run(Effort(rounds=given.rounds, quick=given.quick)):
             print(json.dumps(row.to_dict(), ensure_ascii=False), flush=True)
 
 

@@ -45,6 +45,7 @@ def fused(network: PlainNetwork, preprocessing: Preprocessing, precision: str = 
         return SequenceExecutor(
             precision=precision,
             entry=entry,
+            value_bytes=dtype.itemsize,
             maps=_maps(network, preprocessing.crop, dtype),
             connected=[_connected(layer, dtype) for layer in network.linears()],
             rest=network.rest,

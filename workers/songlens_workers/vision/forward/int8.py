@@ -38,6 +38,7 @@ def quantised(network: PlainNetwork, preprocessing: Preprocessing, calibration: 
         return SequenceExecutor(
             precision="int8",
             entry=_entry(network, preprocessing),
+            value_bytes=1,
             maps=_maps(network, preprocessing, ends),
             connected=[_connected(layer, next(ends)) for layer in network.linears()],
             rest=network.rest,
@@ -67,13 +68,13 @@ def _ends(calibration: Calibration) -> Iterator[_Ends]:
 
 def _entry(network: PlainNetwork, preprocessing: Preprocessing) -> Callable[[Pixels], Tensor]:
     """Return what pads pixels with the mean for the first layer: uint8 (N, 3, S + 2P, S + 2P), channels-last."""
-    padding = network.first.padding[0]
+    padding, side = int(network.first.padding[0]), preprocessing.crop
     mean = np.round(preprocessing.mean).astype(np.uint8)
+    grey = np.tile(mean, (side + 2 * padding, side + 2 * padding, 1))
 
     def padded(pixels: Pixels) -> Tensor:
-        count, side = pixels.shape[:2]
-        levels = np.empty((count, side + 2 * padding, side + 2 * padding, 3), np.uint8)
-        levels[:] = mean
+        levels = np.empty((len(pixels), *grey.shape), np.uint8)
+        levels[:] = grey
         levels[:, padding : padding + side, padding : padding + side] = pixels
         return torch.from_numpy(levels).permute(0, 3, 1, 2)
 
