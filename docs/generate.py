@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 
 from songlens_benchmarks import results
 from songlens_benchmarks.capacity.page import page as capacity_page
-from songlens_benchmarks.record import CAPACITY_FILES, RESULTS
+from songlens_benchmarks.record import SERVING
 from songlens_benchmarks.report import page
 from songlens_shared.address import HOME_VARIABLE, PASSWORD_FILE_VARIABLE, URL_VARIABLE
 from songlens_workers.settings import (
@@ -25,8 +25,6 @@ from songlens_workers.settings import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-
-SERVING = RESULTS / "serving.jsonl"
 
 COMPUTED = {
     "redis_url": f"`{URL_VARIABLE}`, else what `songlens up` runs here, else `redis://localhost:6379`",
@@ -133,7 +131,7 @@ def benchmarks() -> str:
 
 def capacity() -> str:
     """Return ops/capacity.md."""
-    return capacity_page(results.read_all(RESULTS / name for name in CAPACITY_FILES))
+    return capacity_page(results.read(SERVING))
 
 
 PAGES: dict[str, Callable[[], str]] = {

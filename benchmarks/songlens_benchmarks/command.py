@@ -18,7 +18,7 @@ from songlens_benchmarks.capacity.measured import Measured
 from songlens_benchmarks.capacity.plan import Demand, plan
 from songlens_benchmarks.catalogue import BENCHMARKS
 from songlens_benchmarks.compare import changes
-from songlens_benchmarks.record import CAPACITY_FILES, RESULTS
+from songlens_benchmarks.record import SERVING
 from songlens_benchmarks.report import page
 from songlens_benchmarks.row import Effort, Row
 from songlens_benchmarks.runner import BenchmarkFailed, rows
@@ -135,7 +135,7 @@ def capacity(
         vision=vision,
         vision_images_per_s=vision_images_per_s,
     )
-    files = result_files or [RESULTS / name for name in CAPACITY_FILES]
+    files = result_files or [SERVING]
     for name, what in lines(plan(demand, Measured.of(results.read_all(files)))):
         typer.echo(f"{name:<21}{what}")
 

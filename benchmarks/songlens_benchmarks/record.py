@@ -15,8 +15,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-CAPACITY_FILES = ("serving.jsonl", "footprint.jsonl")
-"""Those in `RESULTS` that capacity is reckoned from."""
+SERVING = RESULTS / "serving.jsonl"
+"""One run of all benchmarks: what docs/benchmarks.md shows, and what capacity is reckoned from."""
 
 PACKAGES = (
     "songlens",

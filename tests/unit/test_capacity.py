@@ -28,10 +28,10 @@ from songlens_benchmarks.capacity.plan import (
 )
 from songlens_benchmarks.capacity.spread import LEAST_SERVERS, least_spread, spread
 from songlens_benchmarks.command import command
-from songlens_benchmarks.record import CAPACITY_FILES, RESULTS
+from songlens_benchmarks.record import SERVING
 from songlens_shared.errors import ConfigError, DataError
 
-FOUND = results.read_all(RESULTS / name for name in CAPACITY_FILES)
+FOUND = results.read(SERVING)
 OURS = Measured.of(FOUND)
 
 ROUND = replace(
