@@ -151,7 +151,7 @@ def test_a_batch_survives_everything(tmp_path: Path, redis_server: Path | None, 
         out = tmp_path / "out"
         with Batches(broker.url) as batches:
             batch = batches.submit(batch_config(str(source), shard_size=count // 15), str(out))
-        with storm(broker, fleet, jobs, (2.0, 5.0) if long else (1.0, 3.0)) as kills:
+        with storm(broker, fleet, jobs, (2.0, 5.0) if long else (0.5, 1.5)) as kills:
             state = wait_until_done(broker.url, batch, jobs, 1500)
     rows = read_rows(out)
     again = Counter(row["id"] for row in rows)
