@@ -23,17 +23,16 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from dockerfile import ROOT, Dockerfile
+from free_ports import free_port
 from ops_tools import tool
 
 _IMAGES_OF_OTHERS = {"prom/prometheus": ["prometheus"], "redis": []}
@@ -74,9 +73,9 @@ class Processes:
         self._dockerfile = Dockerfile()
         self._folder = folder
         self._bin = folder / "bin"
-        self._ports = _free_ports(
-            [(name, port) for name, service in self._services.items() for port in _listens_on(service)]
-        )
+        self._ports = {
+            (name, port): free_port() for name, service in self._services.items() for port in _listens_on(service)
+        }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._healthy: set[str] = set()
         self._bin.mkdir(parents=True)
@@ -336,17 +335,6 @@ def _listens_on(service: Mapping[str, Any]) -> list[int]:
     return sorted(
         {*(int(port) for port in service.get("expose", ())), *(p["target"] for p in service.get("ports", ()))}
     )
-
-
-def _free_ports(wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Return a free port of this machine for each, all different."""
-    with ExitStack() as stack:
-        ports = {}
-        for one in wanted:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            ports[one] = probe.getsockname()[1]
-        return ports
 
 
 def programs(server: Path) -> dict[str, list[str]]:

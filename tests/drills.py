@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from free_ports import free_port
 
 from songlens_shared.broker import connect
 from songlens_shared.functions import library_source
@@ -68,9 +69,7 @@ class Site:
     started: int = 0
 
     def __post_init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         log = self.folder / "server.log"
         programs = {
             "songlens": f'exec "{sys.executable}" -m songlens "$@"',

@@ -9,16 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
+from free_ports import free_port
 
 from songlens_shared.broker import connect
-from songlens_workers.embedded import _free_port, _wheel_binary
+from songlens_workers.embedded import _answers, _wheel_binary
 
 PRIMARIES = 3
 SLOTS = 16384
 
 _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
+_STARTS_TRIED = 5
 
 
 class Node:
@@ -26,7 +27,7 @@ class Node:
 
     def __init__(self, folder: Path, binary: Path, node_timeout_ms: int) -> None:
         folder.mkdir(parents=True)
-        self.port, self._bus_port = _free_port(), _free_port()
+        self.port, self._bus_port = free_port(), free_port()
         options: dict[str, Any] = {
             "port": self.port,
             "cluster-port": self._bus_port,
@@ -64,12 +65,18 @@ class Node:
     def meet(self, other: Node) -> None:
         self.tell("MEET", "127.0.0.1", other.port, other._bus_port)
 
-    def answers(self) -> bool:
-        try:
-            return bool(self.connection.ping())
-        except (redis.ConnectionError, redis.TimeoutError):
-            assert self.process.poll() is None, Path(self._log.name).read_text()
-            return False
+    def comes_up(self) -> bool:
+        """Wait until it answers; False where it ends, as it does when somebody has just taken one of its ports."""
+        until_s = time.monotonic() + _START_LIMIT_S
+        while self.process.poll() is None and time.monotonic() < until_s:
+            if _answers(self.connection, self.process.pid):
+                return True
+            time.sleep(0.02)
+        return False
+
+    @property
+    def log(self) -> str:
+        return Path(self._log.name).read_text(errors="replace")
 
     def kill(self) -> None:
         """End the server as a power cut does."""
@@ -124,7 +131,6 @@ class LocalCluster:
     def _start(self) -> None:
         self.primaries = [self._node(f"primary-{number}") for number in range(PRIMARIES)]
         self.replicas = [self._node(f"replica-{number}") for number in range(self._replicas)]
-        _wait_for(lambda: all(node.answers() for node in self.nodes), "the nodes answer")
         for number, node in enumerate(self.primaries):
             node.tell("SET-CONFIG-EPOCH", number + 1)
             node.tell("ADDSLOTSRANGE", number * SLOTS // PRIMARIES, (number + 1) * SLOTS // PRIMARIES - 1)
@@ -142,9 +148,12 @@ class LocalCluster:
         _wait_for(lambda: b"myself,slave" in self.primaries[number].tell("NODES"), "the old primary follows")
 
     def _node(self, name: str) -> Node:
-        node = Node(self._folder / name, self._binary, self._node_timeout_ms)
-        self._stack.callback(node.stop)
-        return node
+        for attempt in range(_STARTS_TRIED):
+            node = Node(self._folder / f"{name}-{attempt}", self._binary, self._node_timeout_ms)
+            self._stack.callback(node.stop)
+            if node.comes_up():
+                return node
+        raise AssertionError(f"{name} does not start: {node.log}")
 
 
 def _known(node: Node) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from free_ports import free_port
 from ops_tools import tool
 
 OPS = Path(__file__).parents[1] / "ops" / "prometheus"
@@ -71,9 +71,7 @@ def prometheus(
         "scrape_configs": jobs,
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         tool("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",

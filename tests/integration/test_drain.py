@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 import redis
 from chaos_models import photo, publish_version, write_version
+from free_ports import free_port, free_ports_in_a_row
 from stages import wait_until
 
 from songlens import Client
@@ -27,19 +27,6 @@ from songlens_workers.runtime.worker import DRAINED
 
 KEYS = PartitionKeys()
 VERSION = "20260101-000000-tiny"
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many ports in a row that nobody listens on."""
-    for first in range(20_000 + os.getpid() % 10_000, 60_000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as listening:
-                    listening.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no ports are free")
 
 
 @contextmanager
@@ -83,7 +70,7 @@ def test_a_worker_is_emptied_and_stays(
     """It ends with 0 once every process holds nothing; what comes then waits; SIGTERM ends the worker with 0."""
     write_version(ModelStore(str(tmp_path / "models")), VERSION)
     publish_version(connection, VERSION)
-    port = free_ports(processes)
+    port = free_ports_in_a_row(processes)
     environment = {
         "SONGLENS_REDIS_URL": broker.url,
         "SONGLENS_METRICS_PORT": str(port),
@@ -117,11 +104,11 @@ def test_what_cannot_be_drained_is_said(tmp_path: Path) -> None:
     assert (no_port.returncode, "metrics_port" in no_port.stderr) == (2, True)
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
-    gone = drain(ended.pid, {"SONGLENS_METRICS_PORT": str(free_ports(1))})
+    gone = drain(ended.pid, {"SONGLENS_METRICS_PORT": str(free_port())})
     assert (gone.returncode, "cannot be asked" in gone.stderr) == (2, True)
     deaf = "import signal; signal.signal(signal.SIGUSR1, signal.SIG_IGN); print(flush=True); signal.pause()"
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as hanging:
         assert hanging.stdout is not None and hanging.stdout.readline()
-        late = drain(hanging.pid, {"SONGLENS_METRICS_PORT": str(free_ports(1)), "SONGLENS_DRAIN_S": "0.2"})
+        late = drain(hanging.pid, {"SONGLENS_METRICS_PORT": str(free_port()), "SONGLENS_DRAIN_S": "0.2"})
         hanging.kill()
     assert (late.returncode, "no answer" in late.stderr) == (1, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from fake_worker import create_groups, delivery_of
+from free_ports import free_port
 
 from songlens_shared import functions
 from songlens_shared.broker import connect
@@ -671,10 +671,8 @@ class ClusterNode(EmbeddedBroker):
     """One server that is a whole Redis Cluster: it serves every slot, and checks that a call stays within one."""
 
     def _arguments(self) -> list[str]:
-        with socket.socket() as probe:  # the default, the server's port + 10000, may not exist
-            probe.bind(("127.0.0.1", 0))
-            bus_port = probe.getsockname()[1]
-        return [*super()._arguments(), "--cluster-enabled", "yes", "--cluster-port", str(bus_port)]
+        # The default, the server's port + 10000, may not exist.
+        return [*super()._arguments(), "--cluster-enabled", "yes", "--cluster-port", str(free_port())]
 
 
 @pytest.fixture(scope="module")

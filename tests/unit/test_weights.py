@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 
 import pytest
 import torch
+from free_ports import free_port
 from torch import nn
 
 from songlens_shared.errors import WeightsDamaged, WeightsUnavailable
@@ -89,14 +90,6 @@ def test_failed_download_says_why_and_how_to_go_on(host: str, tmp_path: Path, pa
     with pytest.raises(WeightsUnavailable, match=rf"from 127\.0\.0\.1 .*{reason}.*--weights FILE"):
         download_weights(host + path, tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_unreachable_host_is_weights_unavailable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
