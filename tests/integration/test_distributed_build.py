@@ -36,7 +36,7 @@ from songlens_training.distributed.line import ShardLine, shard_job
 from songlens_training.distributed.plan import FeaturePlan
 from songlens_training.model.built import Built
 from songlens_training.model.feature_store import FeatureStore
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_training.model.precision import agreement_of
 from songlens_workers.embedded import EmbeddedBroker
 

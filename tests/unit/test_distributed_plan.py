@@ -18,7 +18,7 @@ from songlens_training.distributed.extraction import check_left_out
 from songlens_training.distributed.image_files import read_planned
 from songlens_training.distributed.plan import FeaturePlan, existing_plan, plan_id
 from songlens_training.model.feature_store import FeatureStore
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_workers.models.manifest import BackboneSpec
 from songlens_workers.settings import JobsSettings
 

@@ -14,7 +14,8 @@ from songlens_shared.errors import DataError, ModelError
 from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.tables import RejectLog
 from songlens_training.model.feature_store import FeatureStore, ShardWriter
-from songlens_training.model.features import Extracted, ImageFile, extract_features
+from songlens_training.model.features import Extracted, extract_features
+from songlens_training.model.image_file import ImageFile
 from songlens_workers.vision import tiny
 from songlens_workers.vision.backbone import Backbone, Features
 from songlens_workers.vision.index.flat import FlatImageIndex

@@ -26,7 +26,7 @@ from songlens_shared.errors import SonglensError
 from songlens_training.distributed.extraction import ShardTask, extract
 from songlens_training.distributed.plan import FeaturePlan
 from songlens_training.model.feature_store import Digest, FeatureStore, ShardWriter
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_workers.settings import JobsSettings, load_settings
 
 _TELL_EVERY_S = 1.0

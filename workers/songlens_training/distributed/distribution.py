@@ -15,7 +15,7 @@ from songlens_training.distributed.line import ShardLine, Standing
 from songlens_training.distributed.plan import FeaturePlan, existing_plan, plan_id
 from songlens_training.distributed.vision_workers import ANSWER_S, check_vision_workers
 from songlens_training.model.feature_store import Digest, FeatureStore
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_training.progress import Progress, silent
 from songlens_workers.settings import JobsSettings
 

@@ -21,7 +21,7 @@ from songlens_training.distributed.image_files import read_planned
 from songlens_training.distributed.plan import PlanRecord
 from songlens_training.distributed.vision_workers import advice, not_given
 from songlens_training.model.feature_store import Digest, ShardWriter
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_workers.vision.backbone import Features
 
 ANSWER_S = 600.0

@@ -8,7 +8,7 @@ import socket
 from songlens_batch.sources.row_failed import IMAGE_TOO_LARGE, NOT_FOUND, UNREADABLE, RowFailed, changed
 from songlens_shared.messages import MAX_IMAGE_BYTES
 from songlens_training.distributed.errors import NotShared
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 
 
 def read_planned(image: ImageFile) -> bytes:

@@ -30,7 +30,7 @@ from songlens_batch.scoring.asking import Refused
 from songlens_shared.errors import ModelError
 from songlens_training.distributed.errors import NotShared
 from songlens_training.model.feature_store import Digest, FeatureStore
-from songlens_training.model.features import ImageFile
+from songlens_training.model.image_file import ImageFile
 from songlens_training.whole_file import whole_file
 from songlens_workers.models.manifest import BackboneSpec
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from songlens_shared.errors import DataError, RequestError
 from songlens_training.catalogue.images import CatalogueImage
 from songlens_training.catalogue.tables import RejectLog, Row
 from songlens_training.model.feature_store import Digest, FeatureStore, ShardWriter, StoredFeatures
+from songlens_training.model.image_file import ImageFile
 from songlens_workers.vision.backbone import Backbone
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
@@ -27,14 +27,6 @@ from songlens_workers.vision.preprocess import Pixels
 
 _THREADS = 2
 _BATCH_IMAGES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """An image as it was when it was read."""
-
-    path: Path
-    digest: Digest
 
 
 class Elsewhere(Protocol):

@@ -1,4 +1,4 @@
-"""From the bytes of a photo to the pixels that a backbone takes. Needs Pillow and NumPy, not torch."""
+"""From the bytes of a photo to the pixels that a backbone takes."""
 
 from __future__ import annotations
 
@@ -25,23 +25,19 @@ from pillow_heif import HeifImageFile
 from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
 from songlens_shared.private_logs import EXIF, keep_silent
 from songlens_workers.vision.limits import ImageLimits
-from songlens_workers.vision.preprocess import Interpolation, Pixels, Preprocessing
-
-_RESAMPLE: dict[Interpolation, Image.Resampling] = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
+from songlens_workers.vision.preprocess import Pixels, Preprocessing
+from songlens_workers.vision.resize import resize
 
 # EXIF 2.32, tag 0x0112: what to do to the stored picture to see it upright.
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored[::-1].swapaxes(0, 1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
 }
 
 # A JPEG is scaled while it is decoded to no less than this many times the target: the largest difference from a full
@@ -71,7 +67,7 @@ def decode(image: bytes, preprocessing: Preprocessing, limits: ImageLimits) -> P
         limits.check_pixels(*photo.size)
         full_size = _load(photo, preprocessing.resize)
         upright = _upright(photo, _resized(_to_rgb(photo), full_size, preprocessing))
-        return np.array(_centre_crop(upright, preprocessing.crop))
+        return np.array(_centre_crop(upright, preprocessing.crop), order="C")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +186,7 @@ def _to_rgb(photo: Image.Image) -> Image.Image:
         rgba = photo.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return photo.convert("RGB")
+    return photo if photo.mode == "RGB" else photo.convert("RGB")
 
 
 def _stretched(photo: Image.Image) -> Image.Image:
@@ -202,15 +198,15 @@ def _stretched(photo: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")
 
 
-def _resized(photo: Image.Image, full_size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
+def _resized(photo: Image.Image, full_size: tuple[int, int], preprocessing: Preprocessing) -> Pixels:
     """Give the short side `preprocessing.resize` pixels, the long side as torchvision's `Resize` rounds it."""
     if max(full_size) > min(full_size) * _MAX_ASPECT_RATIO:
         photo = _centre_strip(photo)
         full_size = photo.size
     width, height = full_size
     long_side = int(preprocessing.resize * max(full_size) / min(full_size))
-    size = (long_side, preprocessing.resize) if width >= height else (preprocessing.resize, long_side)
-    return photo.resize(size, _RESAMPLE[preprocessing.interpolation])
+    size = (preprocessing.resize, long_side) if width >= height else (long_side, preprocessing.resize)
+    return resize(photo, size, preprocessing.interpolation)
 
 
 def _centre_strip(photo: Image.Image) -> Image.Image:
@@ -220,10 +216,10 @@ def _centre_strip(photo: Image.Image) -> Image.Image:
     return photo.crop((left, top, left + width, top + height))
 
 
-def _upright(photo: ImageFile.ImageFile, resized: Image.Image) -> Image.Image:
+def _upright(photo: ImageFile.ImageFile, resized: Pixels) -> Pixels:
     """Apply the EXIF orientation, on the resized picture because turning a large one costs more."""
-    transpose = _UPRIGHT.get(_orientation(photo))
-    return resized if transpose is None else resized.transpose(transpose)
+    turned = _UPRIGHT.get(_orientation(photo))
+    return resized if turned is None else turned(resized)
 
 
 def _orientation(photo: ImageFile.ImageFile) -> int:
@@ -236,7 +232,8 @@ def _orientation(photo: ImageFile.ImageFile) -> int:
     return orientation if isinstance(orientation, int) else 1
 
 
-def _centre_crop(photo: Image.Image, side: int) -> Image.Image:
+def _centre_crop(pixels: Pixels, side: int) -> Pixels:
     """Keep the centre, rounded as torchvision's `center_crop` rounds."""
-    left, top = round((photo.width - side) / 2), round((photo.height - side) / 2)
-    return photo.crop((left, top, left + side, top + side))
+    height, width, _ = pixels.shape
+    top, left = round((height - side) / 2), round((width - side) / 2)
+    return pixels[top : top + side, left : left + side]
