@@ -159,8 +159,18 @@ class Account:
 
     def __init__(self, target: str) -> None:
         self._target = TARGETS[target]
+        self._begun_mib = 0
         self.outcomes: Counter[str] = Counter()
         self.slowest_s = 0.0
+
+    def begin(self, good: Sequence[bytes]) -> None:
+        """Try the good ones, which must be accepted. They bring all that the target imports: time and memory of that
+        are not counted.
+        """
+        for data in good:
+            self.attempt(data)
+        assert self.outcomes["accepted"] == len(good)
+        self._begun_mib, self.slowest_s = _mib("VmRSS"), 0.0
 
     def attempt(self, data: bytes) -> None:
         """Try one; anything but acceptance or a `RequestError` is printed and raised."""
@@ -177,23 +187,22 @@ class Account:
 
     def show(self) -> None:
         """Print what is known, as JSON."""
-        figures = {"inputs": self.outcomes.total(), "slowest_s": round(self.slowest_s, 3), "peak_mib": _peak_mib()}
+        figures = {"inputs": self.outcomes.total(), "slowest_s": round(self.slowest_s, 3)}
+        figures |= {"begun_mib": self._begun_mib, "peak_mib": _mib("VmHWM")}
         print(json.dumps(figures | {"outcomes": dict(self.outcomes)}), flush=True)
 
 
-def _peak_mib() -> int:
-    """Return the most memory that this process ever had; Linux's `ru_maxrss` knows that of the parent, too."""
+def _mib(field: str) -> int:
+    """Return the memory that this process has (VmRSS), or the most that it ever had (VmHWM)."""
     status = Path("/proc/self/status")
     if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
+        return int(status.read_text().partition(f"{field}:")[2].split()[0]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20
 
 
 def by_chance(account: Account, good: Sequence[bytes], inputs: int, dice: Random) -> None:
     """Try the good ones and so many changed ones."""
-    for data in good:
-        account.attempt(data)
-    assert account.outcomes["accepted"] == len(good)
+    account.begin(good)
     for number in range(inputs):
         if number % WATCHED == 0:
             faulthandler.dump_traceback_later(LIMIT_S, exit=True)
@@ -208,6 +217,7 @@ def guided(account: Account, good: Sequence[bytes], inputs: int, seed: int, fold
     for number, data in enumerate(good):
         (folder / str(number)).write_bytes(data)
     atheris.instrument_all()
+    account.begin(good)
 
     def attempt(data: bytes) -> None:
         account.attempt(data)

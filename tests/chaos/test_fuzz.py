@@ -26,7 +26,8 @@ INPUTS = {"photo": (2000, 210_000), "request": (1500, 230_000), "hits": (1500, 2
 GUIDED = {"request": 15_000, "photo": 15_000}
 CALLS = (1000, 35_000)
 """Careless ones, and as many careful ones."""
-PEAK_MIB = 400
+GROWN_MIB = 100
+"""Beyond what the process has when good inputs have been tried."""
 SLOWEST_S = 10.0
 
 
@@ -65,7 +66,7 @@ def check(found: dict[str, Any], inputs: int) -> None:
         }
     )
     assert found["slowest_s"] < SLOWEST_S
-    assert found["peak_mib"] < PEAK_MIB
+    assert found["peak_mib"] - found["begun_mib"] < GROWN_MIB
 
 
 @pytest.mark.timeout(500)

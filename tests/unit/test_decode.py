@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -362,3 +365,17 @@ def test_settings_of_the_process_are_left_alone() -> None:
     decode(image, SMALL, LIMITS)
     assert before[:2] == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
     assert "HEIF" not in Image.OPEN
+
+
+def test_decoding_by_pillow_needs_no_torch(tmp_path: Path) -> None:
+    """A process that has no network, such as one that collects images, does without the memory of torch."""
+    (tmp_path / "photo.png").write_bytes(encode(scene(), "PNG"))
+    code = """
+import sys
+from pathlib import Path
+from songlens_training.collect.checks import ImageChecks, check_image
+check_image(Path(sys.argv[1]).read_bytes(), ImageChecks(min_side=1))
+sys.exit('torch' in sys.modules)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "photo.png")]
+    assert subprocess.run(command, check=False).returncode == 0

@@ -12,26 +12,24 @@ from PIL import Image
 from torchvision.models import VGG19_Weights
 
 from songlens_shared.errors import ModelDamaged
-from songlens_workers.vision import efficientnet_lite2, resize, tiny, vgg19
+from songlens_workers.vision import efficientnet_lite2, tiny, vgg19
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Preprocessing
+from songlens_workers.vision.resize import Resize, by_pillow, by_torch
 
 ALL = [vgg19.PREPROCESSING, efficientnet_lite2.PREPROCESSING, tiny.PREPROCESSING]
 
 
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (300, 300), (640, 333), (257, 901), (100, 80), (224, 225)])
-@pytest.mark.parametrize(("quick", "levels"), [(False, 0), (True, 1)], ids=["by Pillow", "by torch"])
-def test_vgg19_preprocessing_is_torchvisions(
-    size: tuple[int, int], quick: bool, levels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("resize", "levels"), [(by_pillow, 0), (by_torch, 1)], ids=["by Pillow", "by torch"])
+def test_vgg19_preprocessing_is_torchvisions(size: tuple[int, int], resize: Resize, levels: int) -> None:
     """For photos of any shape the network sees what torchvision's own transforms of these weights make of them."""
-    monkeypatch.setattr(resize, "_AVX2", quick)
     generator = np.random.default_rng(size[0])
     photo = Image.fromarray(generator.integers(0, 256, (size[1], size[0], 3), np.uint8))
     buffer = BytesIO()
     photo.save(buffer, "PNG")
-    pixels = decode(buffer.getvalue(), vgg19.PREPROCESSING, ImageLimits())
+    pixels = decode(buffer.getvalue(), vgg19.PREPROCESSING, ImageLimits(), resize=resize)
     seen = (pixels - np.array(vgg19.PREPROCESSING.mean)) / np.array(vgg19.PREPROCESSING.std)
     expected = VGG19_Weights.IMAGENET1K_V1.transforms()(photo).numpy().transpose(1, 2, 0)
     np.testing.assert_allclose(seen, expected, atol=1e-5 + levels / min(vgg19.PREPROCESSING.std))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from songlens_workers.vision import resize as module
 from songlens_workers.vision.preprocess import Interpolation
-from songlens_workers.vision.resize import by_pillow, by_torch, resize
+from songlens_workers.vision.resize import by_pillow, by_the_quickest, by_torch
 
 
 def photo(width: int, height: int, seed: int, grain: int = 1) -> Image.Image:
@@ -57,6 +57,6 @@ def test_the_way_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, plain = by_torch(picture, (256, 341), "bilinear"), by_pillow(picture, (256, 341), "bilinear")
     assert (quick != plain).any()
     for avx2, most, expected in ((True, 500 * 375, quick), (True, 500 * 375 - 1, plain), (False, 500 * 375, plain)):
-        monkeypatch.setattr(module, "_AVX2", avx2)
+        monkeypatch.setattr(module, "_has_avx2", lambda avx2=avx2: avx2)
         monkeypatch.setattr(module, "_MOST_COPIED_PIXELS", most)
-        np.testing.assert_array_equal(resize(picture, (256, 341), "bilinear"), expected)
+        np.testing.assert_array_equal(by_the_quickest(picture, (256, 341), "bilinear"), expected)

@@ -11,6 +11,7 @@ from songlens_shared.errors import BadImage, ConfigError, ImageTooLarge
 from songlens_workers.vision.decode import decode, read_header
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
+from songlens_workers.vision.resize import by_pillow
 
 # What the perceptual hash is taken from: the centre square, which is also what a backbone sees.
 _SQUARE = Preprocessing(resize=128, crop=128, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -62,7 +63,7 @@ def check_image(content: bytes, checks: ImageChecks) -> CheckedImage:
         header = read_header(content, checks.limits)
         if min(header.width, header.height) < checks.min_side:
             raise ImageRefused(f"short side under {checks.min_side} pixels")
-        pixels = decode(content, _SQUARE, checks.limits)
+        pixels = decode(content, _SQUARE, checks.limits, resize=by_pillow)
     except ImageTooLarge as error:
         raise ImageRefused("more bytes or pixels than allowed") from error
     except BadImage as error:

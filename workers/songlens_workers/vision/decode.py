@@ -26,7 +26,7 @@ from songlens_shared.errors import BadImage, ImageTooLarge, RequestError
 from songlens_shared.private_logs import EXIF, keep_silent
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Pixels, Preprocessing
-from songlens_workers.vision.resize import resize
+from songlens_workers.vision.resize import Resize, by_the_quickest
 
 # EXIF 2.32, tag 0x0112: what to do to the stored picture to see it upright.
 _ORIENTATION_TAG = 0x0112
@@ -49,7 +49,9 @@ _JPEG_HEADROOM = 2
 _MAX_ASPECT_RATIO = 8
 
 
-def decode(image: bytes, preprocessing: Preprocessing, limits: ImageLimits) -> Pixels:
+def decode(
+    image: bytes, preprocessing: Preprocessing, limits: ImageLimits, *, resize: Resize = by_the_quickest
+) -> Pixels:
     """Decode, turn upright, resize and crop one photo.
 
     JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF in any mode; the first frame of an animation; transparency is
@@ -66,7 +68,7 @@ def decode(image: bytes, preprocessing: Preprocessing, limits: ImageLimits) -> P
         photo = _open(image)
         limits.check_pixels(*photo.size)
         full_size = _load(photo, preprocessing.resize)
-        upright = _upright(photo, _resized(_to_rgb(photo), full_size, preprocessing))
+        upright = _upright(photo, _resized(_to_rgb(photo), full_size, preprocessing, resize))
         return np.array(_centre_crop(upright, preprocessing.crop), order="C")
 
 
@@ -198,7 +200,7 @@ def _stretched(photo: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")
 
 
-def _resized(photo: Image.Image, full_size: tuple[int, int], preprocessing: Preprocessing) -> Pixels:
+def _resized(photo: Image.Image, full_size: tuple[int, int], preprocessing: Preprocessing, resize: Resize) -> Pixels:
     """Give the short side `preprocessing.resize` pixels, the long side as torchvision's `Resize` rounds it."""
     if max(full_size) > min(full_size) * _MAX_ASPECT_RATIO:
         photo = _centre_strip(photo)
