@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from batch_system import job_worker, make_photos, publish_fake_model, submit
+from process_tree import kill_tree
 from rq.serializers import JSONSerializer
+from rq.worker_pool import WorkerData
 
 from songlens_batch.batches import Batches
 from songlens_batch.jobs.kept_jobs import open_queue
 from songlens_batch.jobs.names import QUEUE
+from songlens_batch.jobs.pool import JobPool
 from songlens_batch.jobs.reclaiming import ReclaimingQueue
 from songlens_batch.jobs.worker import JobWorker
 from songlens_shared.broker import connect
@@ -33,6 +38,39 @@ class StoppedAsItTakes(ReclaimingQueue):
         taken: tuple[str, bytes] | None = super().lmove(connection, queue_key, timeout)
         os.kill(os.getpid(), signal.SIGTERM)
         return taken
+
+
+class SlowToBegin(JobWorker):
+    """The first ends at once. The next has the pool told to stop, and is told itself before it has begun."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.connection.incr("begun") == 1:
+            os._exit(0)
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(2.5)
+
+
+def run_slow_pool(url: str) -> None:
+    """Run a pool of one such worker until it stops."""
+    JobWorker.pool_pid = os.getpid()
+    with connect(url) as connection:
+        JobPool(
+            [QUEUE],
+            connection=connection,
+            num_workers=1,
+            worker_class=SlowToBegin,
+            queue_class=ReclaimingQueue,
+            serializer=JSONSerializer,
+        ).start()
+
+
+def begin_as_an_orphan(url: str) -> None:
+    """Run a job worker whose pool has died since the fork; it has the handlers that the pool had."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    JobWorker.pool_pid = os.getpid()
+    with connect(url) as connection:
+        JobWorker([ReclaimingQueue(QUEUE, connection=connection)], connection=connection).work()
 
 
 def take_one_and_stop(url: str) -> None:
@@ -59,6 +97,33 @@ def test_a_stop_between_the_server_s_answer_and_the_job(
         assert connection.lrange(queue.intermediate_queue_key, 0, -1) == []
         assert connection.llen(queue.key) == 2  # the shards, which the plan's job has queued
         assert batches.status(batch).state == "running"
+
+
+@pytest.mark.parametrize("process", [run_slow_pool, begin_as_an_orphan], ids=["told", "orphan"])
+def test_a_stop_while_a_worker_begins(broker: EmbeddedBroker, process: Callable[[str], None]) -> None:
+    """It ends, and so does its pool; a signal that it got as a copy of the pool would be lost, and it would stay."""
+    worker = get_context("fork").Process(target=process, args=(broker.url,))
+    worker.start()
+    try:
+        worker.join(_LIMIT_S)
+        assert worker.exitcode == 0
+    finally:
+        kill_tree(worker.pid)
+
+
+def test_a_process_that_the_pool_was_just_starting(connection: redis.Redis) -> None:
+    """It was not yet in the pool's book when all in it were told to stop; the pool's next look finds it."""
+    pool = JobPool([QUEUE], connection=connection)
+    process = get_context("fork").Process(target=time.sleep, args=(2 * _LIMIT_S,))
+    process.start()
+    assert process.pid is not None
+    pool.request_stop()
+    pool.worker_dict["late"] = WorkerData("late", process.pid, process)
+    pool.reap_workers()
+    process.join(_LIMIT_S)
+    assert process.exitcode is not None
+    pool.reap_workers()
+    assert pool.living() == 0
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["idle", "no server"])

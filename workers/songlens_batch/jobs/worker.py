@@ -23,6 +23,10 @@ from songlens_batch.state.durations import JobDurations, kind_of
 _MONITORING_S = 5
 _LOOK_EVERY_S = 1
 _AWAY = (redis.ConnectionError, redis.TimeoutError)
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that ask a worker to stop. The pool forks it with both blocked, until it has handlers of its own."""
+
 _log = structlog.get_logger()
 
 
@@ -51,9 +55,14 @@ class JobWorker(rq.Worker):
         return self._takeover_s
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
-        """Run jobs, as RQ does, until told to stop, or until the pool is no more: nobody would ever tell us."""
+        """Run jobs, as RQ does, until told to stop, or until the pool is no more: nobody would ever tell us.
+
+        RQ's scheduler, a process for jobs that are due later, is not started: there are none.
+        """
+        self._install_signal_handlers()  # type: ignore[no-untyped-call]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         threading.Thread(target=_stop_with, args=(self.pool_pid,), daemon=True).start()
-        return bool(super().work(*args, **kwargs))
+        return bool(super().work(*args, **{**kwargs, "with_scheduler": False}))
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
