@@ -1,6 +1,6 @@
 """Throws damaged photos and messages at the decoders, in a process of its own.
 
-    python fuzz_run.py '{"target": "photo" | "request" | "hits" | "reply" | "planted", "inputs": ..., "seed": ...}'
+    python fuzz_run.py '{"target": "photo" | "photo_by_pillow" | "request" | ..., "inputs": ..., "seed": ...}'
     python fuzz_run.py '{..., "guided": true, "folder": ...}'      with atheris, by coverage, instead of by chance
 
 Inputs are made of good ones by changes that a seed decides. Each must be accepted or refused with a `RequestError`, and
@@ -39,6 +39,7 @@ from songlens_shared.messages import Hits, NeighbourImage, Personal, Reply, Requ
 from songlens_workers.vision.decode import decode
 from songlens_workers.vision.limits import ImageLimits
 from songlens_workers.vision.preprocess import Preprocessing
+from songlens_workers.vision.resize import by_pillow
 
 LIMIT_S = 20
 """Of one input; by far more than any takes on a busy machine."""
@@ -101,6 +102,10 @@ def _photo(data: bytes) -> None:
     assert decode(data, SMALL, LIMITS).shape == (SMALL.crop, SMALL.crop, 3)
 
 
+def _photo_by_pillow(data: bytes) -> None:
+    assert decode(data, SMALL, LIMITS, resize=by_pillow).shape == (SMALL.crop, SMALL.crop, 3)
+
+
 def _planted(data: bytes) -> None:
     """A decoder with a mistake in it: a user that is no number breaks it."""
     int(decode_request(data).user or "0")
@@ -108,6 +113,7 @@ def _planted(data: bytes) -> None:
 
 TARGETS: dict[str, Target] = {
     "photo": _photo,
+    "photo_by_pillow": _photo_by_pillow,
     "request": decode_request,
     "hits": decode_hits,
     "reply": decode_reply,
@@ -117,7 +123,7 @@ TARGETS: dict[str, Target] = {
 
 def corpus(target: str) -> list[bytes]:
     """Return good inputs of a target."""
-    return photos() if target == "photo" else messages()["request" if target == "planted" else target]
+    return photos() if target.startswith("photo") else messages()["request" if target == "planted" else target]
 
 
 def changed(good: Sequence[bytes], dice: Random) -> bytes:
@@ -163,14 +169,11 @@ class Account:
         self.outcomes: Counter[str] = Counter()
         self.slowest_s = 0.0
 
-    def begin(self, good: Sequence[bytes]) -> None:
-        """Try the good ones, which must be accepted. They bring all that the target imports: time and memory of that
-        are not counted.
-        """
+    def warm_up(self, good: Sequence[bytes]) -> None:
+        """Have the target import what it needs, uncounted, and note what that takes."""
         for data in good:
-            self.attempt(data)
-        assert self.outcomes["accepted"] == len(good)
-        self._begun_mib, self.slowest_s = _mib("VmRSS"), 0.0
+            self._target(data)
+        self._begun_mib = _mib("VmRSS")
 
     def attempt(self, data: bytes) -> None:
         """Try one; anything but acceptance or a `RequestError` is printed and raised."""
@@ -202,7 +205,10 @@ def _mib(field: str) -> int:
 
 def by_chance(account: Account, good: Sequence[bytes], inputs: int, dice: Random) -> None:
     """Try the good ones and so many changed ones."""
-    account.begin(good)
+    account.warm_up(good)
+    for data in good:
+        account.attempt(data)
+    assert account.outcomes["accepted"] == len(good)
     for number in range(inputs):
         if number % WATCHED == 0:
             faulthandler.dump_traceback_later(LIMIT_S, exit=True)
@@ -217,7 +223,7 @@ def guided(account: Account, good: Sequence[bytes], inputs: int, seed: int, fold
     for number, data in enumerate(good):
         (folder / str(number)).write_bytes(data)
     atheris.instrument_all()
-    account.begin(good)
+    account.warm_up(good)
 
     def attempt(data: bytes) -> None:
         account.attempt(data)

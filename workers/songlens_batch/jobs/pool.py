@@ -1,4 +1,4 @@
-"""The pool of processes that run jobs: RQ's own, told to notice within seconds that one of them has died."""
+"""The pool of processes that run jobs: RQ's own, which loses no stop, and tells how it and its processes are."""
 
 from __future__ import annotations
 

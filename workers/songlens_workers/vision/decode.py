@@ -55,7 +55,7 @@ def decode(
     """Decode, turn upright, resize and crop one photo.
 
     JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF in any mode; the first frame of an animation; transparency is
-    shown on white. Thread-safe.
+    shown on white. Thread-safe. By default torch resizes where that is quicker; `by_pillow` does without torch.
 
     Returns uint8 (crop, crop, 3), red, green, blue.
     Raises `BadImage` when the bytes are no photo, and `ImageTooLarge`, before any pixel is decoded, when it is past
